@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["support.strictness"]
+pytest_plugins = ["support.strictness", "support.reactors"]

@@ -11,8 +11,8 @@ After each test, and after the teardown of its fixtures, the test fails if
 What is left is cancelled and dropped, so that the next test starts clean. A test marked ``asyncio_only`` is
 not run on any other reactor than asyncio's.
 
-The reactor is imported by the fixtures, never at module level: pytest-twisted installs it after the plugins are
-loaded.
+The reactor is imported by the fixtures, never at module level: pytest-twisted installs it after the plugins
+are loaded.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from zope.interface import implementer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Turns of the reactor which a test's last sockets get to close themselves. Loopback needs no time, only turns:
-# a TLS close takes about ten.
+# Turns of the reactor which a test's last sockets get to close themselves. Loopback needs no time, only
+# turns: a TLS close takes about ten.
 _SETTLING_TURNS = 100
 
 
