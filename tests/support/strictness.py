@@ -123,7 +123,7 @@ class _Leftovers:
 
 @pytest.fixture(scope="session", autouse=True)
 def _frozen_heap() -> Iterator[None]:
-    """Exempt what the imports made from the collection after each test: 1 ms instead of 60."""
+    """Exempt what the imports made from the collection after each test: 1 ms instead of 50."""
     gc.collect()
     gc.freeze()
     yield
