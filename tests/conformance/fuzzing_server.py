@@ -1,0 +1,37 @@
+"""
+Serve the Autobahn TestSuite's cases, given as arguments, to one client, and judge it.
+
+Prints the port, and when the client is through, one line of JSON: a list of ``[case id, passed, verdict]``. It
+is a process of its own because Kosoku brings modules that go by the name of Autobahn's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+from kosoku import FailureError, run_fuzzingserver
+
+
+async def main(cases: list[str]) -> None:
+    """Serve until the client has asked for the reports."""
+    async with run_fuzzingserver(cases, host="127.0.0.1", port=0) as server:
+        print(server.port, flush=True)
+        try:
+            results = await server.get_result()
+        except FailureError as failure:
+            results = failure.results
+    verdicts = [
+        (
+            result.case_id,
+            result.passed,
+            f"{result.behavior.value}: {result.result}; close {result.behavior_close.value}: {result.result_close}",
+        )
+        for result in results
+    ]
+    print(json.dumps(verdicts))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))

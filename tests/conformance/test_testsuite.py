@@ -1,0 +1,65 @@
+"""
+The Autobahn TestSuite: the wire below our protocol keeps RFC 6455.
+
+Kosoku is the suite's fuzzing server on Python 3. Cases 1 to 7 and 10 are the protocol itself; 9 measures speed,
+12 and 13 are compression, which we do not offer by default. Run it with ``tox -e testsuite``.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol, connectWS
+from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.testsuite
+
+CASES = [f"{group}.*" for group in (1, 2, 3, 4, 5, 6, 7, 10)]
+NUMBER_OF_CASES = 247
+AT_ONCE = 8  # most of the time goes into pauses that the suite makes on purpose
+
+
+@pytest.fixture
+def fuzzing_server() -> Iterator[subprocess.Popen[str]]:
+    script = Path(__file__).with_name("fuzzing_server.py")
+    with subprocess.Popen([sys.executable, str(script), *CASES], stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def _visit(url: str) -> Deferred[None]:
+    """Connect to ``url``, echo until the server ends it, and fire."""
+    ended: Deferred[None] = Deferred()
+
+    class Echo(WebSocketClientProtocol):
+        def onMessage(self, payload: bytes, isBinary: bool) -> None:
+            if self.state == self.STATE_OPEN:
+                self.sendMessage(payload, isBinary)
+
+        def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+            ended.callback(None)
+
+    factory = WebSocketClientFactory(url)
+    factory.protocol, factory.noisy = Echo, False
+    connectWS(factory)
+    return ended
+
+
+async def test_all_cases_pass(fuzzing_server: subprocess.Popen[str]) -> None:
+    """An echoing client gets the verdict OK, NON-STRICT or INFORMATIONAL in each case, and for each close."""
+    port = int(fuzzing_server.stdout.readline())
+    tokens = DeferredSemaphore(AT_ONCE)
+    cases = [f"runCase?case={number}&agent=copra-tx" for number in range(1, NUMBER_OF_CASES + 1)]
+    await gatherResults([tokens.run(_visit, f"ws://127.0.0.1:{port}/{case}") for case in cases])
+    await _visit(f"ws://127.0.0.1:{port}/updateReports?agent=copra-tx")
+    verdicts = json.loads(fuzzing_server.stdout.readline())
+    assert len(verdicts) == NUMBER_OF_CASES
+    assert [f"{case}: {verdict}" for case, passed, verdict in verdicts if not passed] == []
