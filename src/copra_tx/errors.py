@@ -246,7 +246,10 @@ class SubscriptionRefusedError(SubscriptionError):
         words: What the server said (``message: reason``), oldest first. The venue's errors carry no request id:
             where one names nothing of ours, ``candidates`` says what was open.
         candidates: The channels of the request that was open, if no error named ours; else empty.
+        others: The same about further channels, if one call was refused for several.
     """
+
+    others: tuple[SubscriptionRefusedError, ...] = ()
 
     def __init__(
         self,
