@@ -10,8 +10,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from typing import TYPE_CHECKING
 
 from kosoku import FailureError, run_fuzzingserver
+
+if TYPE_CHECKING:
+    from kosoku._kosoku import CaseResult
 
 
 async def main(cases: list[str]) -> None:
@@ -22,15 +26,13 @@ async def main(cases: list[str]) -> None:
             results = await server.get_result()
         except FailureError as failure:
             results = failure.results
-    verdicts = [
-        (
-            result.case_id,
-            result.passed,
-            f"{result.behavior.value}: {result.result}; close {result.behavior_close.value}: {result.result_close}",
-        )
-        for result in results
-    ]
+    verdicts = [(result.case_id, result.passed, _verdict(result)) for result in results]
     print(json.dumps(verdicts))
+
+
+def _verdict(result: CaseResult) -> str:
+    exchange, close = result.behavior.value, result.behavior_close.value
+    return f"{exchange}: {result.result}; close {close}: {result.result_close}"
 
 
 if __name__ == "__main__":
