@@ -1,0 +1,30 @@
+"""Sphinx: ``tox -e docs`` builds these pages, without warnings, and runs their doctests."""
+
+from __future__ import annotations
+
+from copra_tx import __version__
+
+project = "copra-tx"
+copyright = "the copra-tx authors"
+release = version = __version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.doctest",
+    "sphinx.ext.napoleon",
+]
+exclude_patterns = ["_build"]
+
+html_theme = "furo"
+html_title = f"copra-tx {release}"
+highlight_language = "python"
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+# Our docstrings say whence they know something about the exchange.
+napoleon_custom_sections = [("Source", "notes_style")]
