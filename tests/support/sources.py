@@ -109,6 +109,21 @@ def modules(root: Path) -> list[Module]:
     return [Module(root, path) for path in sorted(root.rglob("*.py"))]
 
 
+def class_and_bases(name: str, tree: list[Module]) -> ast.Module:
+    """Return the definition of a class and those of its bases that stand in ``tree``, too."""
+    defined = {
+        node.name: node for module in tree for node in ast.walk(module.tree) if isinstance(node, ast.ClassDef)
+    }
+    found: list[ast.stmt] = []
+    wanted = [name]
+    while wanted:
+        node = defined.get(wanted.pop())
+        if node is not None:
+            found.append(node)
+            wanted += [ast.unparse(base) for base in node.bases]
+    return ast.Module(found, type_ignores=[])
+
+
 def attributes(tree: ast.AST) -> set[str]:
     """Return the names which the classes in ``tree`` define, in their bodies or by assignment to ``self``."""
     names: set[str] = set()
