@@ -1,0 +1,25 @@
+"""The documented API: channels, the client, and the protocol it speaks on the wire."""
+
+from __future__ import annotations
+
+from copra_tx.feed.exchange import DIRECT_FEED_URL, FEED_URL, SANDBOX_DIRECT_FEED_URL, SANDBOX_FEED_URL
+
+from .channel import Channel
+from .client import Client
+from .counters import Counters
+from .options import Options
+from .protocol import ClientProtocol
+from .state import State
+
+__all__ = [
+    "DIRECT_FEED_URL",
+    "FEED_URL",
+    "SANDBOX_DIRECT_FEED_URL",
+    "SANDBOX_FEED_URL",
+    "Channel",
+    "Client",
+    "ClientProtocol",
+    "Counters",
+    "Options",
+    "State",
+]

@@ -1,0 +1,354 @@
+"""The client: the documented API, on Autobahn's and Twisted's client factories."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from twisted.internet.address import HostnameAddress
+from twisted.logger import Logger
+
+from copra_tx.bridge import (
+    AwaitableDeferred,
+    ConnectionEvent,
+    asyncio_loop_of,
+    check_thread,
+    reactor_for,
+)
+from copra_tx.errors import ConfigurationError
+from copra_tx.feed.credentials import ExchangeCredentials
+from copra_tx.feed.exchange import FEED_URL, request
+
+from .callbacks import Callbacks
+from .channel import Channel
+from .counters import Counters
+from .delivery import Delivery
+from .dialing import EndpointConnector, make_endpoint
+from .factory import FeedFactory
+from .iteration import MessageBuffer
+from .line import Line
+from .options import Options
+from .pacing import Pacer, shared_pacer
+from .requests import Requests
+from .state import State
+from .subscriptions import Subscriptions
+from .tls import verifying_creator
+
+__all__ = ["Client"]
+
+
+class Client(FeedFactory):
+    """
+    A client of the Coinbase Exchange feed, to be used as it is or subclassed for its callbacks.
+
+    It is at once Autobahn's ``WebSocketClientFactory`` and Twisted's ``ReconnectingClientFactory``. With
+    ``auto_connect`` it dials by itself; it may also be handed to ``reactor.connectTCP``, ``connectSSL`` or
+    Autobahn's ``connectWS``, whose dial then takes the place of its own.
+
+    Every method may be called in every state, from the thread that runs the loop. Those that return an
+    ``AwaitableDeferred`` serve ``await`` in asyncio and in Twisted coroutines as well as ``addCallback``.
+
+    Args:
+        loop: The asyncio loop the client runs in. ``None`` takes the Twisted reactor that is installed.
+        channels: One ``Channel`` or a list of them, to subscribe to at first.
+        feed_url: Address of the server, ``wss://`` or ``ws://``.
+        auth: Sign every request; needs ``key``, ``secret`` and ``passphrase`` of an Exchange API key.
+        key, secret, passphrase: The API key as Coinbase shows it.
+        auto_connect: Join the loop now: connect at once if it runs, else as soon as it starts. Otherwise
+            ``add_as_task_to_loop()`` does it.
+        auto_reconnect: Reconnect and subscribe again after any end of a connection that ``close()`` did not ask
+            for.
+        name: A name for the log.
+        reactor: A Twisted reactor to use instead of the one that ``loop`` stands for.
+        pacer: The limiter of dials and requests; by default the one that all clients of the reactor share
+            (8 a second).
+        options: The keyword arguments that ``Options`` describes: ``proxy``, ``ca_file``, ``compression``,
+            ``max_message_bytes``, ``ping_interval``, ``pong_timeout``, ``open_timeout``, ``close_timeout``,
+            ``answer_timeout``, ``initial_delay``, ``max_delay``, ``stable_after``, ``max_buffered``.
+
+    Attributes:
+        connected, disconnected: ``ConnectionEvent``s: ``is_set()``, ``await wait()``, ``when_set()``.
+        closing: Whether ``close()`` was called since the client last joined its loop.
+        counters: What happened so far, as numbers.
+        options: The options, checked.
+        line: The state of the connection.
+
+    Raises:
+        ConfigurationError: (a ``ValueError``) If an argument cannot work.
+        ReactorMismatchError: If another loop or reactor runs this process.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        loop: Any,
+        channels: Channel | Iterable[Channel],
+        feed_url: str = FEED_URL,
+        auth: bool = False,
+        key: str = "",
+        secret: str = "",
+        passphrase: str = "",
+        auto_connect: bool = True,
+        auto_reconnect: bool = True,
+        name: str = "WebSocket Client",
+        *,
+        reactor: Any = None,
+        pacer: Pacer | None = None,
+        **options: Any,
+    ) -> None:
+        # As in Twisted, a subclass may set these two for all its instances.
+        options = {"initial_delay": self.initialDelay, "max_delay": self.maxDelay} | options
+        self.options = Options.from_arguments(**options)
+        self._subscriptions = Subscriptions(_listed(channels))
+        self._credentials = ExchangeCredentials(key, secret, passphrase) if auth else None
+        reactor = reactor_for(loop) if reactor is None else reactor
+        self.loop = asyncio_loop_of(reactor) if loop is None else loop
+        self.feed_url = feed_url
+        self.auth, self.key, self.secret, self.passphrase = auth, key, secret, passphrase
+        self.auto_connect, self.auto_reconnect, self.name = auto_connect, auto_reconnect, name
+        self.closing = False
+        self.connected, self.disconnected = ConnectionEvent(), ConnectionEvent()
+        self.disconnected.set()
+        self.counters = Counters()
+        self.pacer = shared_pacer(reactor) if pacer is None else pacer
+        super().__init__(feed_url, reactor, self.options)
+        self._assemble(reactor)
+        if auto_connect:
+            self.add_as_task_to_loop()
+
+    def _assemble(self, reactor: Any) -> None:
+        options = self.options
+        tls = verifying_creator(self.host, options.ca_file) if self.isSecure else None
+        endpoint = make_endpoint(
+            reactor, self.host, self.port, tls=tls, proxy=options.proxy, timeout=options.open_timeout
+        )
+        connector = EndpointConnector(endpoint, self, HostnameAddress(self.host.encode(), self.port))
+        self._delivery = Delivery(
+            reactor,
+            self.counters,
+            options.max_buffered,
+            full=lambda: self.line.flow.full("callbacks", options.max_buffered),
+            drained=lambda: self.line.flow.drained("callbacks"),
+        )
+        self._buffer = MessageBuffer(
+            options.max_buffered,
+            full=lambda: self.line.flow.full("iteration", options.max_buffered),
+            drained=lambda: self.line.flow.drained("iteration"),
+        )
+        self._requests = Requests(
+            reactor,
+            self.pacer,
+            self._subscriptions,
+            self._send_request,
+            lambda error: self.callbacks.tell(error),  # noqa: PLW0108  # made below
+            options.answer_timeout,
+        )
+        self.callbacks = Callbacks(self, self._delivery, self._subscriptions, self._requests, self._buffer)
+        self.line = Line(self, reactor, connector, options, self.counters, self.callbacks)
+
+    # -- the documented methods
+
+    @property
+    def channels(self) -> Mapping[str, Channel]:
+        """Channel name to what is wanted of it now; a live read-only view."""
+        return self._subscriptions.wanted
+
+    def add_as_task_to_loop(self) -> None:
+        """
+        Join the loop: connect now if it runs, or as soon as it starts.
+
+        Does nothing while there is a connection or one is under way. After ``close()`` it opens the client again.
+        """
+        self._check_thread("add_as_task_to_loop()")
+        if self.line.state is State.CLOSING:
+            self.line.close().addCallback(lambda _: self.add_as_task_to_loop())
+            return
+        self.reopen()
+        self.line.join()
+
+    def subscribe(self, channels: Channel | Iterable[Channel]) -> AwaitableDeferred[None]:
+        """
+        Subscribe to more channels, or to more products of a channel.
+
+        What is held already is not asked for again. Without a connection, the channels are subscribed to when
+        there is one.
+
+        Returns:
+            Fires with ``None`` when the server confirmed all of it. Fails with ``SubscriptionRefusedError`` or
+            ``SubscriptionTimeoutError`` (what failed stays wanted: it is asked for again on the next connection)
+            or ``ClientClosedError``. A failure that nobody looks at is told through ``on_error``.
+        """
+        self._check_thread("subscribe()")
+        return self._requests.subscribe(_listed(channels))
+
+    def unsubscribe(self, channels: Channel | Iterable[Channel]) -> AwaitableDeferred[None]:
+        """
+        Unsubscribe from channels, or from some products of a channel.
+
+        Their data stop at once: what still arrives and no wanted channel explains is not delivered.
+
+        Returns:
+            Fires with ``None`` when the server has taken note.
+        """
+        self._check_thread("unsubscribe()")
+        return self._requests.unsubscribe(_listed(channels))
+
+    def renew(self, channels: Channel | Iterable[Channel]) -> AwaitableDeferred[None]:
+        """
+        Ask anew for what is subscribed to already, which brings a fresh snapshot.
+
+        Returns:
+            As ``subscribe``.
+        """
+        self._check_thread("renew()")
+        return self._requests.renew(_listed(channels))
+
+    def close(self) -> AwaitableDeferred[None]:
+        """
+        Close the connection, or stop trying to get one. Nothing is delivered any more, and nothing reconnects.
+
+        Returns:
+            Fires with ``None`` when the line is closed, after ``close_timeout`` (2 s) at the latest.
+        """
+        self._check_thread("close()")
+        self.closing = True
+        self.continueTrying = 0
+        self.callbacks.closing()
+        return self._closed_and_idle(self.line.close())
+
+    # -- the callbacks
+
+    def on_open(self) -> Any:
+        """
+        Subscribe, and log; called when the upgrade is done.
+
+        An override must call this one, else nothing is subscribed to and the server drops the connection after 5
+        s. Like every callback it may be ``async`` or return a Deferred; the next callback then waits for it.
+        """
+        self._log.info("{name} connected to {url}", name=self.name, url=self.feed_url)
+        self._requests.begin()
+
+    def on_message(self, message: Any) -> Any:
+        """
+        Print a message (not while ``async for`` takes them); called for every message that is not an error.
+
+        Args:
+            message: A dict, as the server sent it; for data of ``level3`` a list. Prices and sizes are strings.
+        """
+        if not self._buffer.active:
+            print(message)  # noqa: T201  # documented
+
+    def on_error(self, message: str, reason: str = "") -> Any:
+        """
+        Log an error; called for ``error`` messages of the server, and for input that cannot be used.
+
+        Args:
+            message: What is wrong.
+            reason: More about it; often empty.
+        """
+        self._log.error("{name}: {message}. {reason}", name=self.name, message=message, reason=reason)
+
+    def on_close(self, was_clean: bool, code: int, reason: str) -> Any:
+        """
+        Log the end of a connection, or of an attempt to get one, and bring the reconnection.
+
+        Called exactly once for every attempt. An override must call this one to keep the reconnection.
+
+        Args:
+            was_clean: Whether the closing handshake was completed.
+            code: The code of the close frame; 1006 if there was none, 1005 if it had none.
+            reason: The server's words, or the cause in ours.
+        """
+        self._log.info(
+            "{name} connection to {url} {unexpectedly}closed. {reason}",
+            name=self.name,
+            url=self.feed_url,
+            unexpectedly="" if self.closing else "unexpectedly ",
+            reason=reason,
+            code=code,
+            was_clean=was_clean,
+        )
+        if self.auto_reconnect and not self.closing and self.continueTrying:
+            self._log.info("{name} attempting to reconnect to {url}.", name=self.name, url=self.feed_url)
+            self.retry()
+
+    # -- asyncio's idioms
+
+    async def __aenter__(self) -> Self:
+        """Connect, if that has not begun, and wait for an open line."""
+        self.add_as_task_to_loop()
+        await self.line.opened_or_given_up()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.close()
+
+    def __aiter__(self) -> Self:
+        """
+        Begin to collect messages for ``async for``; callbacks go on as before.
+
+        Iteration goes on over reconnections and ends at ``close()``. It raises a ``LineError`` if the line is lost
+        and not made again. At most ``max_buffered`` messages wait; then the line is paused until half are taken.
+        """
+        self._buffer.begin()
+        return self
+
+    async def __anext__(self) -> Any:
+        """Return the next message."""
+        return await self._buffer.take()
+
+    # -- inside
+
+    def warn_mute(self) -> None:
+        """Say that a connection stays without any subscription, and why."""
+        self._log.warn(
+            "{name}: nothing is subscribed on the new connection, which the server will drop after 5 s: "
+            "{klass}.on_open must call super().on_open()",
+            name=self.name,
+            klass=type(self).__qualname__,
+        )
+
+    def reopen(self) -> None:
+        """Undo ``close()``: the next dial is welcome."""
+        super().reopen()
+        self.closing = False
+        self._buffer.reopen()
+
+    def _closed_and_idle(self, closed: AwaitableDeferred[None]) -> AwaitableDeferred[None]:
+        inside = self._delivery.inside
+        deadline = self.reactor.seconds() + self.options.close_timeout
+        done: AwaitableDeferred[None] = AwaitableDeferred()
+
+        def wind_down(_: object) -> None:
+            idle = self._delivery.wind_down(max(0.0, deadline - self.reactor.seconds()))
+            if inside:
+                done.callback(None)  # called by the very callback that would be waited for
+            else:
+                idle.addCallback(done.callback)
+
+        closed.addCallback(wind_down)
+        return done
+
+    def _send_request(self, kind: Literal["subscribe", "unsubscribe"], channels: Sequence[Channel]) -> None:
+        if self.line.protocol is not None:
+            self.line.protocol.sendMessage(request(kind, channels, self._credentials, f"{time.time():.6f}"))
+
+    def _check_thread(self, call: str) -> None:
+        check_thread(self.reactor, f"{type(self).__name__}.{call}")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} {self.feed_url} {self.line.state.value}>"
+
+
+def _listed(channels: Channel | Iterable[Channel]) -> list[Channel]:
+    listed = [channels] if isinstance(channels, Channel) else list(channels)
+    for channel in listed:
+        if not isinstance(channel, Channel):
+            raise ConfigurationError(f"channels is a Channel or a list of them, not {channel!r}")
+    return listed

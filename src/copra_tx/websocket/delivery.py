@@ -1,0 +1,176 @@
+"""Calling the user's callbacks: guarded, one at a time, in order."""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from copra_tx.bridge import run_coroutine
+
+from .counters import Counters
+
+__all__ = ["Delivery"]
+
+SLICE = 0.01
+"""Seconds for which a backlog is worked off before the loop gets its turn."""
+
+_inside: ContextVar[object] = ContextVar("copra_tx_callback", default=None)
+
+
+class Delivery:
+    """
+    The guard around every callback.
+
+    A callback that raises is logged with its traceback, counted, and the next one is called: the user's mistake
+    never reaches the line. A callback may return a coroutine or a Deferred; the next one then waits for it,
+    and when ``most`` calls wait, ``full`` is called (and again for each further one) until ``drained``.
+
+    Args:
+        reactor: Runs coroutines and gives the time.
+        counters: Where failures are counted.
+        most: Calls that may wait.
+        full: Called when no more should come.
+        drained: Called when half of them are done.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        counters: Counters,
+        most: int,
+        full: Callable[[], None],
+        drained: Callable[[], None],
+    ) -> None:
+        self._reactor = reactor
+        self._counters = counters
+        self._most, self._full, self._drained = most, full, drained
+        self._waiting: deque[tuple[str, Callable[..., object], tuple[Any, ...]]] = deque()
+        self._busy = False
+        self._running: Deferred[Any] | None = None
+        self._plain: set[str] = set()
+        self._next_slice: IDelayedCall | None = None
+        self._idle: list[Deferred[None]] = []
+
+    @property
+    def inside(self) -> bool:
+        """Whether the code that asks was called by a callback of ours."""
+        return (self._busy and self._running is None) or _inside.get() is self
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait."""
+        return len(self._waiting)
+
+    def deliver(self, name: str, callback: Callable[..., object], *args: object) -> None:
+        """Call now, or after everything that waits. The name says which callback it is."""
+        if self._busy or self._waiting:
+            self._waiting.append((name, callback, args))
+            if len(self._waiting) >= self._most:
+                self._full()
+            return
+        self._call(name, callback, args)
+        if self._waiting and not self._busy:
+            self._work_off()
+
+    def discard(self, *names: str) -> None:
+        """Forget the waiting calls of the named callbacks."""
+        self._waiting = deque(entry for entry in self._waiting if entry[0] not in names)
+
+    def wind_down(self, seconds: float) -> Deferred[None]:
+        """
+        Wait until no callback runs and none waits; one that still runs after so many seconds is cancelled.
+
+        Returns:
+            Fires when that is so.
+        """
+        idle: Deferred[None] = Deferred()
+        if self._running is not None:
+            timer = self._reactor.callLater(seconds, self._cancel_running)
+            idle.addCallback(lambda _: timer.cancel() if timer.active() else None)
+        self._idle.append(idle)
+        self._tell_idle()
+        return idle
+
+    def _cancel_running(self) -> None:
+        if self._running is not None:
+            self._log.warn("A callback still ran when the client closed; it is cancelled")
+            self._running.cancel()
+
+    def _call(self, name: str, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+        self._busy = True
+        try:
+            result = callback(*args) if name in self._plain else self._call_marked(callback, args)
+        except Exception:  # noqa: BLE001  # whatever the user's code raises
+            self._failed(Failure(), name, args)
+            result = None
+        if result is None:
+            self._plain.add(name)
+            self._busy = False
+            return
+        self._plain.discard(name)
+        if inspect.iscoroutine(result):
+            result = run_coroutine(self._reactor, result)
+        if isinstance(result, Deferred):
+            self._running = result
+            result.addBoth(self._ended, name, args)
+        else:
+            self._busy = False
+
+    def _call_marked(self, callback: Callable[..., object], args: tuple[Any, ...]) -> object:
+        # What the callback starts inherits the mark: awaiting close() in there must not wait for itself.
+        token = _inside.set(self)
+        try:
+            result = callback(*args)
+            return run_coroutine(self._reactor, result) if inspect.iscoroutine(result) else result
+        finally:
+            _inside.reset(token)
+
+    def _ended(self, result: object, name: str, args: tuple[Any, ...]) -> None:
+        self._running, self._busy = None, False
+        if isinstance(result, Failure) and not result.check(CancelledError):
+            self._failed(result, name, args)
+        if self._waiting and self._next_slice is None:
+            # In a turn of its own: a chain of callbacks that end at once must not grow the stack.
+            self._next_slice = self._reactor.callLater(0, self._work_off)
+        self._tell_idle()
+
+    def _work_off(self) -> None:
+        if self._next_slice is not None and self._next_slice.active():
+            self._next_slice.cancel()
+        self._next_slice = None
+        until = self._reactor.seconds() + SLICE
+        while self._waiting and not self._busy:
+            self._call(*self._waiting.popleft())
+            if len(self._waiting) <= self._most // 2:
+                self._drained()
+            if self._waiting and not self._busy and self._reactor.seconds() > until:
+                self._next_slice = self._reactor.callLater(0, self._work_off)
+                return
+        self._tell_idle()
+
+    def _tell_idle(self) -> None:
+        if not self._waiting and self._running is None:
+            idle, self._idle = self._idle, []
+            for waiting in idle:
+                waiting.callback(None)
+
+    def _failed(self, failure: Failure, name: str, args: tuple[Any, ...]) -> None:
+        self._counters.callback_failures += 1
+        message = args[0] if args else None
+        message_type = message.get("type") if isinstance(message, dict) else type(message).__name__
+        self._log.failure(
+            "{callback} failed (message type: {message_type}); the line is kept",
+            failure=failure,
+            callback=name,
+            message_type=message_type,
+        )

@@ -1,0 +1,105 @@
+"""The keyword-only arguments of a client, checked at birth."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, fields
+
+from copra_tx.errors import ConfigurationError
+
+from .proxy import Proxy
+
+__all__ = ["Options"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """
+    How a client connects and keeps its line. Times are in seconds, sizes in bytes.
+
+    Attributes:
+        proxy: ``http://user:password@host:port`` of an HTTP proxy to tunnel through (CONNECT), or ``None``. The
+            text is taken apart at once; the password is in no ``repr``.
+        ca_file: Path of a PEM file with certificates to trust beside the platform's.
+        compression: Offer permessage-deflate. It costs CPU on every message; the feed is small without it.
+        max_message_bytes: A larger message ends the line with a reason that names size and setting. The venue's
+            largest known messages have about 5 MB.
+        ping_interval: Between two pings; 0 sends none.
+        pong_timeout: A line on which nothing at all arrives for so long after a ping is dropped.
+        open_timeout: From the beginning of a dial to the end of the upgrade.
+        close_timeout: ``close()`` waits so long for the close handshake, then aborts; a callback that still runs
+            after it is cancelled.
+        answer_timeout: A request without answer for so long has failed.
+        initial_delay: Nominal wait before the first reconnection; it doubles up to ``max_delay``. Jitter only
+            shortens a wait, to no less than half.
+        max_delay: No wait is longer, unless the server asked for it (``Retry-After``).
+        stable_after: A line that lived for so long after the server's first answer resets the wait to
+            ``initial_delay``.
+        max_buffered: Messages that may wait for ``async for`` or for a slow callback before the line is paused.
+
+    Raises:
+        ConfigurationError: If a value cannot work; the text names it.
+    """
+
+    proxy: Proxy | None = None
+    ca_file: str | None = None
+    compression: bool = False
+    max_message_bytes: int = 64 * 1024 * 1024
+    ping_interval: float = 20.0
+    pong_timeout: float = 10.0
+    open_timeout: float = 10.0
+    close_timeout: float = 2.0
+    answer_timeout: float = 10.0
+    initial_delay: float = 1.0
+    max_delay: float = 30.0
+    stable_after: float = 10.0
+    max_buffered: int = 10_000
+
+    @classmethod
+    def from_arguments(
+        cls, *, proxy: str | None = None, ca_file: str | os.PathLike[str] | None = None, **others: object
+    ) -> Options:
+        """Take the arguments as a user gives them: the proxy as a URL, the file as any kind of path."""
+        unknown = others.keys() - {field.name for field in fields(cls)}
+        if unknown:
+            names = ", ".join(sorted(unknown))
+            raise TypeError(f"unknown argument {names}; there are {', '.join(f.name for f in fields(cls))}")
+        return cls(
+            proxy=None if proxy is None else Proxy.parse(proxy),
+            ca_file=None if ca_file is None else os.fspath(ca_file),
+            **others,  # type: ignore[arg-type]  # checked below, field by field
+        )
+
+    def __post_init__(self) -> None:
+        for name in _POSITIVE_SECONDS:
+            _check_number(name, getattr(self, name), above_zero=True)
+        _check_number("ping_interval", self.ping_interval, above_zero=False)
+        for name in ("max_message_bytes", "max_buffered"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ConfigurationError(f"{name} is a whole number above zero, not {value!r}")
+        if not isinstance(self.compression, bool):
+            raise ConfigurationError(f"compression is True or False, not {self.compression!r}")
+        if self.max_delay < self.initial_delay:
+            raise ConfigurationError(
+                f"max_delay={self.max_delay!r} is less than initial_delay={self.initial_delay!r}"
+            )
+
+
+_POSITIVE_SECONDS = (
+    "pong_timeout",
+    "open_timeout",
+    "close_timeout",
+    "answer_timeout",
+    "initial_delay",
+    "max_delay",
+    "stable_after",
+)
+
+
+def _check_number(name: str, value: object, *, above_zero: bool) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ConfigurationError(f"{name} is a number of seconds, not {value!r}")
+    if value < 0 or (above_zero and value == 0):
+        raise ConfigurationError(f"{name} must be {'above' if above_zero else 'at least'} zero, not {value!r}")

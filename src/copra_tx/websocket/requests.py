@@ -1,0 +1,331 @@
+"""
+Requests on the wire: one at a time, each the difference between what is wanted and what the server holds.
+
+The venue's answers carry no request id. With a single request open, its answer is the next ``subscriptions``
+message, what that lacks was refused, and an ``error`` belongs to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from copra_tx.bridge import AwaitableDeferred
+from copra_tx.errors import (
+    ClientClosedError,
+    SubscriptionError,
+    SubscriptionRefusedError,
+    SubscriptionTimeoutError,
+)
+from copra_tx.feed.exchange import named_in
+
+from .channel import Channel
+from .pacing import Pacer, Priority
+from .subscriptions import Subscriptions, split
+
+__all__ = ["Requests"]
+
+Kind = Literal["subscribe", "unsubscribe"]
+
+MOST_IDS_PER_REQUEST = 100
+"""Products (or accounts) in one request. No limit is documented; a request of this size has about 2 kB."""
+
+GRACE = 1.0
+"""Seconds in which the errors that belong to an answer, or the answer that belongs to an error, may still come."""
+
+
+@dataclass(slots=True)
+class _OpenRequest:
+    """What was asked and is not answered yet."""
+
+    kind: Kind
+    channels: Sequence[Channel]
+    deadline: IDelayedCall
+    words: list[str] = field(default_factory=list)
+    grace: IDelayedCall | None = None
+
+    def stop_timers(self) -> None:
+        for timer in (self.deadline, self.grace):
+            if timer is not None and timer.active():
+                timer.cancel()
+
+
+@dataclass(slots=True, eq=False)
+class _Ticket:
+    """A caller waiting for what it asked for."""
+
+    kind: Kind
+    channels: Sequence[Channel]
+    done: AwaitableDeferred[None]
+    errors: list[SubscriptionError] = field(default_factory=list)
+    renewing: bool = False
+
+
+class Requests:
+    """
+    Keeps the server's subscriptions equal to the wanted ones, on whichever connection there is.
+
+    Args:
+        clock: Where deadlines run.
+        pacer: Shared by everything in the process that dials or sends.
+        subscriptions: The client's ledger.
+        send: Sends one request on the open line.
+        tell: Takes an error that no caller waits for.
+        answer_timeout: Seconds within which a request must be answered.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        pacer: Pacer,
+        subscriptions: Subscriptions,
+        send: Callable[[Kind, Sequence[Channel]], None],
+        tell: Callable[[SubscriptionError], None],
+        answer_timeout: float,
+    ) -> None:
+        self._clock = clock
+        self._pacer = pacer
+        self._ledger = subscriptions
+        self._send = send
+        self._tell = tell
+        self._answer_timeout = answer_timeout
+        self._connected = self._begun = False
+        self._open: _OpenRequest | None = None
+        self._pace: Deferred[None] | None = None
+        self._renewals: list[Channel] = []
+        self._tickets: list[_Ticket] = []
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was asked for on this connection."""
+        return self._begun
+
+    # -- what the connection does
+
+    def connected(self) -> None:
+        """A line is open; nothing is asked for on it yet."""
+        self._ledger.connected()
+        self._connected, self._begun = True, False
+
+    def lost(self) -> None:
+        """The line is gone: callers that wait for a subscription go on waiting, for the next one."""
+        self._connected = self._begun = False
+        self._renewals.clear()
+        if self._open is not None:
+            self._open.stop_timers()
+            self._open = None
+        if self._pace is not None:
+            self._pace.cancel()
+        self._ledger.connected()
+        for ticket in list(self._tickets):
+            ticket.renewing = False
+            ticket.errors.clear()
+            if ticket.kind == "unsubscribe":
+                self._finish(ticket)
+
+    def closed(self) -> None:
+        """No other line will come: whoever waits is told so."""
+        self.lost()
+        for ticket in list(self._tickets):
+            self._tickets.remove(ticket)
+            ticket.done.errback(ClientClosedError(f"the answer to {ticket.kind}"))
+
+    # -- what the client wants
+
+    def begin(self) -> None:
+        """Ask for everything that is wanted and not held."""
+        if self._connected:
+            self._begun = True
+            self._next()
+
+    def subscribe(self, channels: Sequence[Channel]) -> AwaitableDeferred[None]:
+        """Want more; fires when the server holds all of it."""
+        self._ledger.want(channels)
+        return self._ask("subscribe", channels)
+
+    def unsubscribe(self, channels: Sequence[Channel]) -> AwaitableDeferred[None]:
+        """Want less; fires when the server holds none of it."""
+        self._ledger.unwant(channels)
+        return self._ask("unsubscribe", channels)
+
+    def renew(self, channels: Sequence[Channel]) -> AwaitableDeferred[None]:
+        """Unsubscribe and subscribe again what is wanted and held of ``channels``; fires when it is held anew."""
+        wanted = self._ledger.still_wanted(channels)
+        renewals = [channel for channel in wanted if self._ledger.holds_any(channel)] if self._connected else []
+        self._renewals += renewals
+        return self._ask("subscribe", wanted, renewing=bool(renewals))
+
+    def _ask(self, kind: Kind, channels: Sequence[Channel], *, renewing: bool = False) -> AwaitableDeferred[None]:
+        done: AwaitableDeferred[None] = AwaitableDeferred(lambda _: self._tickets.remove(ticket))
+        ticket = _Ticket(kind, channels, done, renewing=renewing)
+        self._tickets.append(ticket)
+        self.begin()
+        self._settle()
+        return done
+
+    # -- what the server says
+
+    def answered(self, listing: dict[str, frozenset[str]]) -> None:
+        """Take a ``subscriptions`` message."""
+        self._ledger.answered(listing)
+        request = self._open
+        if request is not None:
+            if request.words or not self._outstanding(request):
+                self._conclude()
+            else:
+                self._wait_for_the_rest(request)
+        self._settle()
+        self._next()
+
+    def refused(self, words: str) -> None:
+        """Take an ``error`` message."""
+        if self._open is not None:
+            self._open.words.append(words)
+            self._wait_for_the_rest(self._open)
+
+    # -- one request at a time
+
+    def _due(self) -> tuple[Kind, list[Channel]] | None:
+        if not (self._connected and self._begun) or self._open is not None:
+            return None
+        taken_away = self._renewals or self._ledger.surplus()
+        if taken_away:
+            return "unsubscribe", next(split(taken_away, MOST_IDS_PER_REQUEST))
+        missing = self._ledger.missing()
+        return ("subscribe", next(split(missing, MOST_IDS_PER_REQUEST))) if missing else None
+
+    def _next(self) -> None:
+        if self._pace is None and self._due() is not None:
+            self._pace = pace = self._pacer.acquire(Priority.REQUEST)
+            pace.addBoth(self._paced)
+
+    def _paced(self, outcome: object) -> None:
+        # Cancelled by a lost line, or granted; either way what is due now may be something else than before.
+        self._pace = None
+        if outcome is None and (due := self._due()) is not None:
+            kind, channels = due
+            if self._renewals and kind == "unsubscribe":
+                self._renewals = [rest for one in self._renewals for rest in _without(one, channels)]
+            deadline = self._clock.callLater(self._answer_timeout, self._unanswered)
+            self._open = _OpenRequest(kind, channels, deadline)
+            self._send(kind, channels)
+
+    def _outstanding(self, request: _OpenRequest) -> list[Channel]:
+        if request.kind == "subscribe":
+            return self._ledger.unconfirmed(self._ledger.still_wanted(request.channels))
+        return [channel for channel in request.channels if self._ledger.holds_any(channel)]
+
+    def _wait_for_the_rest(self, request: _OpenRequest) -> None:
+        if request.grace is None:
+            request.grace = self._clock.callLater(GRACE, self._grace_over)
+
+    def _grace_over(self) -> None:
+        self._conclude()
+        self._settle()
+        self._next()
+
+    def _conclude(self) -> None:
+        request, self._open = self._open, None
+        if request is None:
+            return
+        request.stop_timers()
+        lacking = self._outstanding(request)
+        if request.kind == "subscribe":
+            self._ledger.refuse(lacking)
+        else:
+            self._ledger.stop_unsubscribing(request.channels)
+            for ticket in self._tickets:
+                ticket.renewing = ticket.renewing and bool(self._renewals)
+        for channel in lacking:
+            self._blame(channel, [_refusal(channel, request)], told=bool(request.words))
+
+    def _unanswered(self) -> None:
+        request, self._open = self._open, None
+        if request is None:
+            return
+        request.stop_timers()
+        error = SubscriptionTimeoutError([channel.name for channel in request.channels], self._answer_timeout)
+        if request.kind == "subscribe":
+            self._ledger.refuse(self._ledger.still_wanted(request.channels))
+        else:
+            self._ledger.stop_unsubscribing(request.channels)
+        concerned = [ticket for ticket in self._tickets if _meet(ticket.channels, request.channels)]
+        for ticket in concerned:
+            ticket.errors.append(error)
+            ticket.renewing = False
+        if not concerned:
+            self._tell(error)
+        self._settle()
+        self._next()
+
+    # -- who waits for what
+
+    def _blame(self, channel: Channel, errors: list[SubscriptionError], *, told: bool) -> None:
+        concerned = [ticket for ticket in self._tickets if _meet(ticket.channels, [channel])]
+        for ticket in concerned:
+            ticket.errors += errors
+        if not concerned and not told:
+            for error in errors:
+                self._tell(error)
+
+    def _settle(self) -> None:
+        for ticket in list(self._tickets):
+            if ticket in self._tickets and not self._pending(ticket):
+                self._finish(ticket)
+
+    def _pending(self, ticket: _Ticket) -> bool:
+        if ticket.renewing:
+            return True
+        if ticket.kind == "unsubscribe":
+            asked = self._open is not None and _meet(self._open.channels, ticket.channels)
+            return self._connected and (asked or bool(_meet(self._ledger.surplus(), ticket.channels)))
+        wanted = self._ledger.still_wanted(ticket.channels)
+        refused = {channel.name: channel for channel in self._ledger.refused_of(wanted)}
+        return any(
+            channel.name not in refused or channel - refused[channel.name] is not None
+            for channel in self._ledger.unconfirmed(wanted)
+        )
+
+    def _finish(self, ticket: _Ticket) -> None:
+        self._tickets.remove(ticket)
+        if not ticket.errors:
+            ticket.done.callback(None)
+            return
+        error, *others = ticket.errors
+        if isinstance(error, SubscriptionRefusedError):
+            error.others = tuple(other for other in others if isinstance(other, SubscriptionRefusedError))
+        looked_at = ticket.done.looked_at
+        ticket.done.errback(error)
+        if not looked_at:
+            for one in ticket.errors:
+                self._tell(one)
+
+
+def _refusal(channel: Channel, request: _OpenRequest) -> SubscriptionError:
+    naming = [words for words in request.words if named_in(words, channel) is not None]
+    candidates = [] if naming or not request.words else [one.name for one in request.channels]
+    return SubscriptionRefusedError(channel.name, channel.members, naming or request.words, candidates)
+
+
+def _without(channel: Channel, others: Iterable[Channel]) -> list[Channel]:
+    rest: Channel | None = channel
+    for other in others:
+        if rest is not None and other.name == rest.name:
+            rest = rest - other
+    return [] if rest is None else [rest]
+
+
+def _meet(some: Iterable[Channel], others: Iterable[Channel]) -> bool:
+    """Tell whether two lists of channels have anything in common."""
+    by_name: dict[str, list[Channel]] = {}
+    for channel in others:
+        by_name.setdefault(channel.name, []).append(channel)
+    return any(
+        not one.members or not other.members or not one.members.isdisjoint(other.members)
+        for one in some
+        for other in by_name.get(one.name, ())
+    )
