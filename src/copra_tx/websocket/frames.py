@@ -1,0 +1,101 @@
+"""
+Cutting a receive buffer into the payloads of plain WebSocket frames.
+
+Nearly everything that a feed sends are whole, unmasked data frames of a single kind. Those are cut here; every other
+frame stops the cut and is left to the WebSocket library, which knows all of RFC 6455.
+"""
+
+from __future__ import annotations
+
+__all__ = ["COMPRESSED_TEXT", "NO_LIMIT", "TEXT", "header_size", "single_payload", "split"]
+
+TEXT = 0x81
+"""First byte of a text frame that is a whole message (RFC 6455, section 5.2)."""
+
+COMPRESSED_TEXT = 0xC1
+"""The same, compressed (RFC 7692, section 6)."""
+
+NO_LIMIT = 1 << 62
+"""Longer than any frame."""
+
+
+def header_size(length: int) -> int:
+    """Return how many bytes precede an unmasked payload of ``length`` bytes, minimally encoded."""
+    return 2 if length < 126 else 4 if length < 65536 else 10
+
+
+def single_payload(data: bytes, limit: int, first: int = TEXT) -> bytes | None:
+    """
+    Return the payload if ``data`` is exactly one frame as ``split`` takes them, of less than 64 KiB.
+
+    That is what a read brings unless the feed runs ahead of us.
+
+    Args:
+        data: What was read.
+        limit: Longest payload taken.
+        first: First byte of the frames taken.
+    """
+    size = len(data)
+    if size < 4 or data[0] != first:
+        return None
+    length = data[1]
+    if length < 126:
+        return data[2:] if length == size - 2 and length <= limit else None
+    if length == 126:
+        length = data[2] << 8 | data[3]
+        return data[4:] if length == size - 4 and 126 <= length <= limit else None
+    return None
+
+
+def split(  # noqa: C901, PLR0911  # one loop without calls: it runs once for each message
+    data: bytes, start: int, limit: int, first: int = TEXT
+) -> tuple[list[bytes], int, int, bool]:
+    """
+    Cut whole frames off a buffer, up to the first that is not complete or not plain.
+
+    Args:
+        data: The buffer; a frame begins at ``start``.
+        start: Where to begin.
+        limit: Longest payload taken; a longer frame is not plain.
+        first: First byte of the frames taken. Frames that begin otherwise, are masked, or whose length is not minimally
+            encoded are not plain.
+
+    Returns:
+        The payloads; the position at which the cut stopped, where a frame begins; how many bytes a frame that begins
+        there still lacks (0: unknown, or none); whether that frame is not plain.
+    """
+    payloads: list[bytes] = []
+    add = payloads.append
+    size = len(data)
+    last = size - 2
+    position = start
+    while position <= last:
+        if data[position] != first:
+            return payloads, position, 0, True
+        length = data[position + 1]
+        if length < 126:
+            body = position + 2
+        elif length == 126:
+            body = position + 4
+            if body > size:
+                break
+            length = data[position + 2] << 8 | data[position + 3]
+            if length < 126:
+                return payloads, position, 0, True
+        elif length == 127:
+            body = position + 10
+            if body > size:
+                break
+            length = int.from_bytes(data[position + 2 : body], "big")
+            if length < 65536:
+                return payloads, position, 0, True
+        else:  # masked
+            return payloads, position, 0, True
+        if length > limit:
+            return payloads, position, 0, True
+        end = body + length
+        if end > size:
+            return payloads, position, end - size, False
+        add(data[body:end])
+        position = end
+    return payloads, position, 0, False
