@@ -1,0 +1,256 @@
+"""The simulated exchange itself: a service that listens, and what is known about its connections."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Collection, Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from twisted.application.service import Service
+from twisted.internet.abstract import isIPv6Address
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+
+from copra_tx.bridge import AwaitableDeferred, reactor_for
+from copra_tx.errors import ConfigurationError
+
+from .certificates import Authority
+from .connection import Connection, Terms
+from .faults import ExchangeFaults
+from .keys import TEST_KEY, ApiKey
+from .lines import Lines
+from .market import Market
+from .minute import RECORDED_PRODUCTS
+from .protocol import ExchangeFactory
+from .replay import Pace
+from .venue import Venue
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IListeningPort
+
+__all__ = ["SimulatedExchange"]
+
+
+class SimulatedExchange(ExchangeFaults, Service):
+    """
+    An exchange on a port of this machine that speaks the Exchange feed.
+
+    Use it as a service (``startService``, ``stopService``, a parent), as an async context manager in a Twisted or
+    an asyncio coroutine, or through the pytest fixture ``simulated_exchange``::
+
+        async with SimulatedExchange() as exchange:
+            client = Client(loop, Channel("ticker", "BTC-USD"), feed_url=exchange.url)
+
+    Its market is a recorded minute, repeated for ever (see ``copra_tx.simulator.market``). At a finite ``speed`` all
+    clients see the same market, which goes on from the first ``startService`` whether anybody listens or not. At
+    infinite speed each connection has the market to itself: it begins at the beginning and goes as fast as the
+    client reads.
+
+    There is data of ``level2``, ``level2_batch``, ``matches``, ``ticker``, ``ticker_batch``, ``heartbeat`` and
+    ``status``. The other channels are taken as the venue takes them, and stay silent (``level3`` sends its schema):
+    of their messages nothing was recorded. ``send`` plays what a test needs of them.
+
+    An exchange that was stopped can be started again; it keeps its port and its certificate authority, so that
+    clients find it where it was.
+
+    Args:
+        reactor: The reactor to use, or an asyncio loop; ``None`` takes the one of the running program.
+        host: Address to listen on.
+        port: Port to listen on; 0 takes any that is free.
+        tls: Whether to speak wss, with a certificate of a throw-away authority (``ca_file``), made out to ``host``,
+            ``localhost`` and the loopback addresses.
+        speed: Seconds of the market in one second; ``math.inf`` is as fast as the client reads.
+        products: Ids of the listed products. The default are the recorded ones, ``BTC-USD`` and ``ETH-USD``; any
+            other has an empty book and heartbeats, but no trades.
+        delisted: Ids that are refused as delisted.
+        keys: The API keys that are known, as ``ApiKey`` or as ``(key, secret, passphrase)``. The default knows
+            ``TEST_KEY``.
+        silence_limit: Seconds within which a connection must subscribe.
+        silence_code: Close code for one that does not; ``None`` ends the line without a close frame. (Which code
+            the venue uses is not known; lines without a close frame are what is mostly seen there.)
+        slow_limit: Seconds within which a client that does not read fast enough must have caught up, else it is
+            cut off with ``ErrSlowConsume``. Does not apply at infinite speed.
+        close_timeout: Seconds that a client gets to answer a close frame, and ``stopService`` to end everything.
+        compression: Whether an offer of permessage-deflate is accepted.
+        answer_refused: Whether a request of which everything was refused is also answered with ``subscriptions``.
+            What the venue does is not known.
+        request_rate: Requests a second that a client may send for long, else it is cut off with ``ErrSlowRead``.
+        request_burst: Requests that it may send at once. Source of both defaults: Coinbase docs, Exchange,
+            "WebSocket Rate Limits" (read 2026-11).
+        max_request_bytes: Size of a request above which a client is cut off with ``Message too big``. The venue's
+            limit is not known.
+        now: Returns the seconds since the epoch against which the timestamps of signed requests are checked.
+
+    Raises:
+        ConfigurationError: If ``speed`` is not above zero, or one string is given for several products.
+    """
+
+    def __init__(
+        self,
+        reactor: Any = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: bool = False,
+        speed: float = 1.0,
+        products: Collection[str] = RECORDED_PRODUCTS,
+        delisted: Collection[str] = (),
+        keys: Iterable[ApiKey | tuple[str, str, str]] = (TEST_KEY,),
+        silence_limit: float = 5.0,
+        silence_code: int | None = None,
+        slow_limit: float = 10.0,
+        close_timeout: float = 2.0,
+        compression: bool = False,
+        answer_refused: bool = False,
+        request_rate: float = 10.0,
+        request_burst: int = 1000,
+        max_request_bytes: int = 1024 * 1024,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__()
+        if not speed > 0:
+            raise ConfigurationError(f"speed must be above zero (math.inf: as the client reads), not {speed!r}")
+        if isinstance(products, str) or isinstance(delisted, str):
+            raise ConfigurationError("products and delisted are collections of ids, not one string")
+        self._reactor, self._host, self._port, self._tls = reactor, host, port, tls
+        self._speed, self._compression = speed, compression
+        self._products, self._delisted = frozenset(products), frozenset(delisted)
+        known = [key if isinstance(key, ApiKey) else ApiKey(*key) for key in keys]
+        self._make_terms = functools.partial(
+            Terms,
+            venue=Venue(self._products, self._delisted, known, answer_refused=answer_refused),
+            now=now,
+            silence_limit=silence_limit,
+            silence_code=silence_code,
+            slow_limit=slow_limit,
+            close_timeout=close_timeout,
+            request_rate=request_rate,
+            request_burst=request_burst,
+            max_request_bytes=max_request_bytes,
+        )
+        self._lines = Lines(self._plans)
+        self._listening: IListeningPort | None = None
+        self._began: float | None = None
+
+    def __repr__(self) -> str:
+        where = self.url if self._listening is not None else "not listening"
+        return f"<{type(self).__name__} {where}, {len(self.connections)} connections>"
+
+    # -- where it is
+
+    @property
+    def url(self) -> str:
+        """
+        The ``feed_url`` for clients: ``ws://HOST:PORT``, or ``wss://HOST:PORT`` with TLS.
+
+        Raises:
+            ConfigurationError: If neither a port was given nor the exchange ever started.
+        """
+        if not self._port:
+            raise ConfigurationError("the exchange has no address before startService(); or give it a port")
+        host = f"[{self._host}]" if isIPv6Address(self._host) else self._host
+        return f"{'wss' if self._tls else 'ws'}://{host}:{self._port}"
+
+    @property
+    def ca_file(self) -> str:
+        """Path of the certificate, in PEM, of the authority that clients must trust to speak wss with us."""
+        return self._authority.ca_file
+
+    @functools.cached_property
+    def _authority(self) -> Authority:
+        return Authority()
+
+    # -- the service
+
+    def startService(self) -> None:
+        """Listen; the address is known when this returns. The market begins, unless it has begun already."""
+        if self.running:
+            return
+        reactor = reactor_for(self._reactor)
+        if self._began is None:
+            self._began = reactor.seconds()
+        market = _market(self._products, self._delisted)
+        self._lines.start(self._make_terms(pace=Pace(market, reactor, self._began, self._speed)))
+        factory = ExchangeFactory(self._lines, reactor, compression=self._compression)
+        if self._tls:
+            options = self._authority.server_options({self._host, "localhost", "127.0.0.1", "::1"})
+            listening = reactor.listenSSL(self._port, factory, options, interface=self._host)
+        else:
+            listening = reactor.listenTCP(self._port, factory, interface=self._host)
+        self._listening, self._port = listening, listening.getHost().port
+        super().startService()
+
+    def stopService(self) -> AwaitableDeferred[None]:
+        """
+        Stop listening and end every connection.
+
+        Returns:
+            Fires when the port and all connections are closed; with a client that does not answer, or whose line is
+            stalled, ``close_timeout`` seconds later at most. Nothing is left in the reactor then.
+        """
+        super().stopService()
+        ends: list[Deferred[Any]] = [self._lines.stop()]
+        if self._listening is not None:
+            ends.append(maybeDeferred(self._listening.stopListening))
+            self._listening = None
+        stopped: AwaitableDeferred[None] = AwaitableDeferred()
+        gatherResults(ends, consumeErrors=True).addCallback(lambda _: None).chainDeferred(stopped)
+        return stopped
+
+    def __aenter__(self) -> AwaitableDeferred[Self]:
+        """Start; works in Twisted's and in asyncio's coroutines."""
+        self.startService()
+        started: AwaitableDeferred[Self] = AwaitableDeferred()
+        started.callback(self)
+        return started
+
+    def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> AwaitableDeferred[None]:
+        """Stop, and wait until everything is closed."""
+        return self.stopService()
+
+    # -- its connections
+
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """The live connections, oldest first: those whose upgrade was answered and whose TCP line still stands."""
+        return tuple(self._lines.live)
+
+    @property
+    def received(self) -> list[object]:
+        """Every client's newest requests in the order they came, decoded (raw text where one was not JSON)."""
+        return self._lines.received
+
+    @property
+    def accepted_count(self) -> int:
+        """How many TCP lines were ever accepted, upgrades that were refused included."""
+        return self._lines.accepted.count
+
+    @property
+    def opened_count(self) -> int:
+        """How many upgrades were ever answered."""
+        return self._lines.opens.count
+
+    def when_accepted(self, number: int = 1) -> AwaitableDeferred[Connection]:
+        """Return what fires when the ``number``-th TCP line ever was accepted, with the newest by then."""
+        return self._lines.accepted.when(number)
+
+    def when_opened(self, number: int = 1) -> AwaitableDeferred[Connection]:
+        """Return what fires when the ``number``-th upgrade ever was answered, with the newest connection by then."""
+        return self._lines.opens.when(number)
+
+    def when_received(self, number: int = 1) -> AwaitableDeferred[object]:
+        """Return what fires when the ``number``-th request ever came and was answered, with the newest by then."""
+        return self._lines.requests.when(number)
+
+    def when_lost(self, number: int = 1) -> AwaitableDeferred[Connection]:
+        """Return what fires when the ``number``-th TCP line ever has ended, with the newest to end by then."""
+        return self._lines.ended.when(number)
+
+
+@functools.lru_cache(maxsize=4)
+def _market(products: frozenset[str], delisted: frozenset[str]) -> Market:
+    """Return the market of these products; making one takes a third of a second, and it can be shared."""
+    return Market(products, delisted)

@@ -1,0 +1,234 @@
+"""What can be done wrong on purpose: to every live connection at once, and to those still to come."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from twisted.logger import Logger
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+__all__ = ["ExchangeFaults", "Moment", "Plans", "Refusal"]
+
+T = TypeVar("T")
+Moment = Literal["accepted", "opened", "subscribed"]
+"""When something planned is done: TCP accepted, upgrade answered, subscribe answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """
+    How an upgrade is refused.
+
+    Attributes:
+        status: HTTP status.
+        reason: Reason phrase.
+        retry_after: Value of the ``Retry-After`` header; ``None`` sends none.
+    """
+
+    status: int
+    reason: str
+    retry_after: str | None
+
+
+class _Queue(Generic[T]):
+    """Things to do, each a number of times, one after the other."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[T, float]] = []
+
+    def add(self, item: T, count: float) -> None:
+        if count > 0:
+            self._waiting.append((item, count))
+
+    def clear(self) -> None:
+        self._waiting.clear()
+
+    def take(self) -> T | None:
+        if not self._waiting:
+            return None
+        item, left = self._waiting.pop(0)
+        if left > 1:
+            self._waiting.insert(0, (item, left - 1))
+        return item
+
+
+class Plans:
+    """What is planned for connections still to come."""
+
+    _log = Logger()
+
+    def __init__(self) -> None:
+        self.upgrades: _Queue[Refusal | Literal["ignore"]] = _Queue()
+        """How the next upgrades are treated; one that is not planned is taken."""
+        self.moments: dict[Moment, _Queue[Callable[[Connection], object]]] = {
+            "accepted": _Queue(),
+            "opened": _Queue(),
+            "subscribed": _Queue(),
+        }
+
+    def forget(self) -> None:
+        """Plan nothing any more."""
+        self.upgrades.clear()
+        for queue in self.moments.values():
+            queue.clear()
+
+    def carry_out(self, moment: Moment, connection: Connection) -> None:
+        """Do what is planned for this moment. What a fault raises is logged: it must not look like one of ours."""
+        fault = self.moments[moment].take()
+        if fault is None:
+            return
+        try:
+            fault(connection)
+        except Exception:  # noqa: BLE001  # whatever the user's function raises
+            self._log.failure("a fault planned for {moment!r} failed", moment=moment)
+
+
+class ExchangeFaults(ABC):
+    """
+    What can be done to every live connection at once, and to connections still to come.
+
+    The methods named as those of a ``Connection`` do the same to every live one. Those with ``count`` as the first
+    argument are for the next connections (``math.inf``: for all); a second call queues up behind the first.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._plans = Plans()
+
+    @property
+    @abstractmethod
+    def connections(self) -> Sequence[Connection]:
+        """The live connections."""
+
+    # -- those to come
+
+    def at(self, moment: Moment, fault: Callable[[Connection], object], *, count: float = 1) -> None:
+        """
+        Do something to each of the next connections at a given moment.
+
+        Args:
+            moment: ``"accepted"`` (TCP only, nothing read yet), ``"opened"`` (the upgrade was answered) or
+                ``"subscribed"`` (a subscribe was answered, whatever the answer).
+            fault: Called with the connection, for example ``Connection.ignore_close``.
+            count: How often.
+        """
+        self._plans.moments[moment].add(fault, count)
+
+    def refuse_upgrades(
+        self,
+        count: float = 1,
+        *,
+        status: int = 503,
+        reason: str = "Service Unavailable",
+        retry_after: float | str | None = None,
+    ) -> None:
+        """
+        Answer the next upgrades with an HTTP error and end their lines.
+
+        Args:
+            count: How many.
+            status: HTTP status.
+            reason: Its reason phrase.
+            retry_after: The ``Retry-After`` header, in seconds or as text; ``None`` sends none.
+        """
+        header = f"{retry_after:g}" if isinstance(retry_after, int | float) else retry_after
+        self._plans.upgrades.add(Refusal(status, reason, header), count)
+
+    def ignore_upgrades(self, count: float = 1) -> None:
+        """Accept the next TCP lines and never answer their upgrade."""
+        self._plans.upgrades.add("ignore", count)
+
+    def drop_on_accept(self, count: float = 1) -> None:
+        """Accept the next TCP lines and drop them before anything is read."""
+        self.at("accepted", lambda connection: connection.drop(), count=count)
+
+    def drop_on_open(self, count: float = 1) -> None:
+        """Answer the upgrade of the next connections, then end their lines at once, without a close frame."""
+        self.at("opened", lambda connection: connection.hang_up(), count=count)
+
+    def drop_on_subscribe(self, count: float = 1) -> None:
+        """Answer the next subscribes, ``subscriptions`` included, then end their lines without a close frame."""
+        self.at("subscribed", lambda connection: connection.hang_up(), count=count)
+
+    def behave(self) -> None:
+        """Forget everything that is planned for connections to come."""
+        self._plans.forget()
+
+    # -- those that live
+
+    def drop(self) -> None:
+        """End every line at once: no close frame, and what was not yet on its way is lost."""
+        for connection in self.connections:
+            connection.drop()
+
+    def hang_up(self) -> None:
+        """End every line without a close frame, after what was sent so far."""
+        for connection in self.connections:
+            connection.hang_up()
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close every line with a close frame."""
+        for connection in self.connections:
+            connection.close(code, reason)
+
+    def stall(self, *, pongs: bool = True) -> None:
+        """Send nothing more on any line until ``resume``; without ``pongs``, read nothing either."""
+        for connection in self.connections:
+            connection.stall(pongs=pongs)
+
+    def resume(self) -> None:
+        """End every stall."""
+        for connection in self.connections:
+            connection.resume()
+
+    def skip(
+        self,
+        type: str | None = None,  # noqa: A002  # the wire's word
+        product_id: str | None = None,
+        *,
+        count: float = 1,
+    ) -> None:
+        """Do not send the next such message on any line."""
+        for connection in self.connections:
+            connection.skip(type, product_id, count=count)
+
+    def repeat(
+        self,
+        type: str | None = None,  # noqa: A002  # the wire's word
+        product_id: str | None = None,
+        *,
+        count: float = 1,
+    ) -> None:
+        """Send the next such message twice on every line."""
+        for connection in self.connections:
+            connection.repeat(type, product_id, count=count)
+
+    def send(self, message: Mapping[str, Any] | list[Any]) -> None:
+        """Send a message of your own on every line."""
+        for connection in self.connections:
+            connection.send(message)
+
+    def send_garbage(self, payload: bytes | str, *, binary: bool = False) -> None:
+        """Send one data frame with any payload on every line."""
+        for connection in self.connections:
+            connection.send_garbage(payload, binary=binary)
+
+    def send_octets(self, octets: bytes) -> None:
+        """Write bytes to every TCP line, beside all framing."""
+        for connection in self.connections:
+            connection.send_octets(octets)
+
+    def send_snapshot(self, mebibytes: float, product_id: str = "BTC-USD") -> None:
+        """Send a ``snapshot`` of exactly this size, in one frame, on every line."""
+        for connection in self.connections:
+            connection.send_snapshot(mebibytes, product_id)
+
+    def ignore_close(self) -> None:
+        """Answer no close frame on any live line."""
+        for connection in self.connections:
+            connection.ignore_close()
