@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from .credentials import ExchangeCredentials
 
 __all__ = [
+    "ALL_PRODUCTS",
     "CHANNELS",
     "DIRECT_FEED_URL",
     "FEED_URL",
+    "MESSAGE_TYPES",
     "SANDBOX_DIRECT_FEED_URL",
     "SANDBOX_FEED_URL",
     "UNREADABLE_REQUEST",
@@ -48,6 +50,9 @@ DIRECT_FEED_URL = "wss://ws-direct.exchange.coinbase.com"
 SANDBOX_DIRECT_FEED_URL = "wss://ws-direct.sandbox.exchange.coinbase.com"
 """Direct market data, sandbox."""
 
+ALL_PRODUCTS = "ALL"
+"""What stands for every product where a channel may come without any; the documentation has it for ``rfq_matches``."""
+
 UNREADABLE_REQUEST = "invalid (un)subscribe msg"
 """The one answer that is not JSON (recorded): the server could not read a request."""
 
@@ -70,6 +75,11 @@ class ChannelRule:
     needs_products: bool = True
     takes_accounts: bool = False
     echo: str = ""
+
+    @property
+    def needs_members(self) -> bool:
+        """Whether a subscription must name what it is about; else naming nothing means everything."""
+        return self.needs_products or self.takes_accounts
 
 
 _ORDER_TYPES = ("received", "open", "done", "match", "change", "activate")
@@ -104,10 +114,13 @@ _ADVANCED_TRADE_NAMES = {
     "futures_balance_summary": "",
 }
 
-_EXPLAINING: dict[str, tuple[str, ...]] = {}
-for _rule in CHANNELS.values():
-    for _type in _rule.types:
-        _EXPLAINING[_type] = (*_EXPLAINING.get(_type, ()), _rule.name)
+MESSAGE_TYPES = frozenset(message_type for rule in CHANNELS.values() for message_type in rule.types)
+"""Every ``type`` that a channel is known to bring."""
+
+_EXPLAINING = {
+    message_type: tuple(rule.name for rule in CHANNELS.values() if message_type in rule.types)
+    for message_type in MESSAGE_TYPES
+}
 
 
 def explaining_channels(message_type: str) -> tuple[str, ...]:
@@ -136,8 +149,8 @@ def request(
     """
     Return the bytes of one request. The same request always has the same bytes, but for its signature.
 
-    Products and accounts that are not there are left out: the venue reads an empty list as the product ``""``
-    and refuses it (recorded).
+    Channels, products and accounts are sorted, and channels of one name are put together. Products and accounts
+    that are not there are left out: the venue reads an empty list as the product ``""`` and refuses it (recorded).
 
     Args:
         kind: What to ask for.
@@ -147,16 +160,19 @@ def request(
     """
     message: dict[str, object] = {
         "type": kind,
-        "channels": [_wire(channel) for channel in sorted_by_name(channels)],
+        "channels": [_wire(channel) for channel in merged(channels)],
     }
     if credentials is not None:
         message.update(credentials.sign(timestamp))
     return msgspec.json.encode(message)
 
 
-def sorted_by_name(channels: Iterable[Channel]) -> list[Channel]:
-    """Return channels in the order in which requests name them."""
-    return sorted(channels, key=lambda channel: channel.name)
+def merged(channels: Iterable[Channel]) -> list[Channel]:
+    """Return channels one for each name, in the order in which requests name them."""
+    by_name: dict[str, Channel] = {}
+    for channel in channels:
+        by_name[channel.name] = by_name[channel.name] + channel if channel.name in by_name else channel
+    return [by_name[name] for name in sorted(by_name)]
 
 
 def _wire(channel: Channel) -> dict[str, object]:
@@ -172,7 +188,8 @@ def listed(answer: Mapping[str, object]) -> dict[str, frozenset[str]]:
     """
     Read a ``subscriptions`` answer: everything the connection holds now.
 
-    The venue's own names (``level2_50``) come back as ours. Whatever is not of the known shape is passed over.
+    The venue's own names (``level2_50``) come back as ours. Whatever is not of the known shape is passed over,
+    and so is a channel that needs products or accounts and is listed without any: it brings nothing.
 
     Returns:
         Channel name to products (for ``balance``: accounts); an empty set for a channel held without any.
@@ -182,9 +199,14 @@ def listed(answer: Mapping[str, object]) -> dict[str, frozenset[str]]:
     for entry in channels if isinstance(channels, list) else ():
         if isinstance(entry, Mapping) and isinstance(name := entry.get("name"), str):
             name = _BY_ECHO.get(name, name)
-            members = (entry.get("product_ids") or []), (entry.get("account_ids") or [])
-            ids = [one for some in members if isinstance(some, list) for one in some if isinstance(one, str)]
-            held[name] = held.get(name, frozenset()) | frozenset(ids)
+            members = (entry.get("product_ids"), entry.get("account_ids"))
+            ids = {one for some in members if isinstance(some, list) for one in some if isinstance(one, str)}
+            if name in CHANNELS and not CHANNELS[name].needs_members:
+                if not ids.isdisjoint(("", ALL_PRODUCTS)):
+                    ids.clear()
+            elif not ids:
+                continue
+            held[name] = held.get(name, frozenset()) | ids
     return held
 
 
@@ -200,7 +222,12 @@ def error_words(message: Mapping[str, object]) -> tuple[str, str]:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    if isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.encode(value).decode()
+    except RecursionError:
+        return "(nested too deeply to be shown)"
 
 
 def named_in(words: str, channel: Channel) -> frozenset[str] | None:
@@ -219,6 +246,4 @@ def named_in(words: str, channel: Channel) -> frozenset[str] | None:
 
 
 def _mentions(words: str, name: str) -> bool:
-    return (
-        bool(name) and re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", words, re.IGNORECASE) is not None
-    )
+    return bool(name) and re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", words, re.IGNORECASE) is not None

@@ -10,8 +10,8 @@ def jittered(delay: float, jitter: float, maximum: float, draw: float) -> float:
     Return how long to wait, in seconds: never more than ``maximum``, at most ``jitter`` of it less than ``delay``.
 
     Jitter only shortens, so that the cap holds; with ``jitter`` at most 0.5 and delays that double, each wait
-    is at least as long as the one before it. Twisted's own adds jitter after the cap: with a cap of 30 s it
-    waits up to 37.
+    is at least as long as the one before it, until the cap is reached. Twisted's own is drawn after the cap, and
+    from a normal distribution: no cap holds.
 
     Args:
         delay: Nominal wait in seconds.

@@ -15,14 +15,15 @@ class Channel:
     One channel and the products (or accounts) it is about. A value: immutable, hashable, comparable.
 
     ``+`` and ``-`` work on the products and need the same channel name on both sides, else ``TypeError``. An
-    empty difference is ``None``. Channels of different names are simply not equal.
+    empty difference is ``None``. Everything less some products is still everything: the venue has no way to ask
+    for that. Channels of different names are simply not equal.
 
     Args:
         name: A channel of the Exchange feed, in any case: ``heartbeat``, ``status``, ``auctionfeed``,
             ``matches``, ``rfq_matches``, ``ticker``, ``ticker_batch``, ``level2``, ``level2_batch``, ``level3``,
             ``full``, ``user``, ``balance``.
         product_ids: One product id or a list of them, for example ``"BTC-USD"``. Only ``status`` and
-            ``rfq_matches`` may come without: they are then about everything.
+            ``rfq_matches`` may come without, or with ``"ALL"``: they are then about everything.
         account_ids: One account id or a list of them; for ``balance``, which takes no products.
 
     Raises:
@@ -49,17 +50,15 @@ class Channel:
         if rule.takes_accounts:
             if products or not accounts:
                 raise ConfigurationError(
-                    f"channel {rule.name!r} takes accounts, not products: "
-                    f"Channel({rule.name!r}, account_ids=['...'])"
+                    f"channel {rule.name!r} takes accounts, not products: Channel({rule.name!r}, account_ids=['...'])"
                 )
         elif accounts:
+            raise ConfigurationError(f"channel {rule.name!r} takes product_ids; account_ids go with 'balance'")
+        elif not rule.needs_products:
+            products = frozenset() if exchange.ALL_PRODUCTS in products else products
+        elif not products:
             raise ConfigurationError(
-                f"channel {rule.name!r} takes product_ids; account_ids go with 'balance'"
-            )
-        elif rule.needs_products and not products:
-            raise ConfigurationError(
-                f"channel {rule.name!r} needs at least one product id, for example "
-                f"Channel({rule.name!r}, 'BTC-USD')"
+                f"channel {rule.name!r} needs at least one product id, for example Channel({rule.name!r}, 'BTC-USD')"
             )
         for attribute, value in (("name", rule.name), ("product_ids", products), ("account_ids", accounts)):
             object.__setattr__(self, attribute, value)
@@ -93,7 +92,7 @@ class Channel:
         return hash((self.name, self.members))
 
     def __add__(self, other: Channel) -> Channel:
-        """Both sides' products. A side without products stands for all of them."""
+        """Return the channel with both sides' products; everything if one side is about everything."""
         if not isinstance(other, Channel):
             return NotImplemented
         self._same_name(other, "added")
@@ -107,7 +106,7 @@ class Channel:
         if not other.members:
             return None
         if not self.members:
-            return self  # "everything but" cannot be asked for
+            return self
         rest = self.members - other.members
         return self.with_members(rest) if rest else None
 
@@ -119,12 +118,10 @@ class Channel:
 
     def _same_name(self, other: Channel, what: str) -> None:
         if self.name != other.name:
-            raise TypeError(
-                f"only channels of the same name can be {what}, not {self.name!r} and {other.name!r}"
-            )
+            raise TypeError(f"only channels of the same name can be {what}, not {self.name!r} and {other.name!r}")
 
 
-def _ids(argument: str, value: str | Iterable[str]) -> frozenset[str]:
+def _ids(argument: str, value: object) -> frozenset[str]:
     if isinstance(value, str):
         value = [value] if value else []
     elif isinstance(value, bytes) or not isinstance(value, Iterable):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-from copra_tx.feed.exchange import explaining_channels, sorted_by_name
+from copra_tx.feed.exchange import MESSAGE_TYPES, explaining_channels, merged
 
 from .channel import Channel
 
@@ -19,6 +19,13 @@ class Subscriptions:
     *Wanted* outlives every connection. The others are about the present one: *held* is what the server last
     said it holds, *refused* what it did not confirm (not asked for again before the next connection), and
     *unwanted* what was unsubscribed from, so that nothing is taken away that somebody else subscribed to.
+
+    To bring the server to what is wanted: take away the ``surplus()`` first, then ask for what is ``missing()``,
+    one request at a time. After each answer say so with ``answered()``, and tell what it did not bring about with
+    ``refuse()`` and ``stop_unsubscribing()``.
+
+    Of a channel that may be about everything, some products are not part of everything: the one cannot be made of
+    the other without asking.
     """
 
     def __init__(self, channels: Iterable[Channel] = ()) -> None:
@@ -26,7 +33,10 @@ class Subscriptions:
         self._held: dict[str, frozenset[str]] = {}
         self._refused: dict[str, Channel] = {}
         self._unwanted: dict[str, Channel] = {}
-        self._accepted: dict[str, frozenset[str] | None] = {}
+        # What was asked for by its id on this connection. That the server holds it says nothing of "everything".
+        self._by_id: dict[str, frozenset[str]] = {}
+        # Message type to the products it may be about; a type that may be about any is not in it.
+        self._explained: dict[str, frozenset[str]] = {}
         self.want(channels)
 
     @property
@@ -43,31 +53,39 @@ class Subscriptions:
         """Add to what is wanted. What was refused on this connection is given another chance."""
         for channel in channels:
             self._add(self._wanted, channel)
-            self._drop(self._refused, channel)
             self._drop(self._unwanted, channel)
-        self._accepted.clear()
+            if self._wanted[channel.name].members:
+                self._drop(self._refused, channel)
+                self._by_id[channel.name] = self._by_id.get(channel.name, frozenset()) | channel.members
+            else:
+                self._refused.pop(channel.name, None)
+        self._explain()
 
     def unwant(self, channels: Iterable[Channel]) -> None:
-        """Take away from what is wanted; what was not wanted is passed over."""
+        """
+        Take away from what is wanted; what was not wanted is passed over.
+
+        So are some products of a channel that is wanted for everything: it stays so.
+        """
         for channel in channels:
             self._drop(self._wanted, channel)
             self._drop(self._refused, channel)
-            self._add(self._unwanted, channel)
-        self._accepted.clear()
+            if channel.name not in self._wanted or self._wanted[channel.name].members:
+                self._add(self._unwanted, channel)
+        self._explain()
 
     def connected(self) -> None:
         """Begin a connection: the server holds nothing for it and has refused nothing on it."""
-        self._held = {}
+        self._held.clear()
         self._refused.clear()
         self._unwanted.clear()
+        self._by_id = {name: channel.members for name, channel in self._wanted.items()}
 
     def answered(self, listing: Mapping[str, frozenset[str]]) -> None:
         """Take what the server says the connection holds; it lists everything each time."""
-        self._held = dict(listing)
-        for name, members in listing.items():
-            refused = self._refused.get(name)
-            if refused is not None:
-                self._drop(self._refused, refused.with_members(members) if members else refused)
+        self._held.clear()
+        self._held.update(listing)
+        self._refused = {channel.name: channel for channel in self.unconfirmed(self._refused.values())}
 
     def refuse(self, channels: Iterable[Channel]) -> None:
         """Note what the server did not confirm."""
@@ -95,14 +113,12 @@ class Subscriptions:
 
     def refused_of(self, channels: Iterable[Channel]) -> list[Channel]:
         """Return what of ``channels`` was refused on this connection."""
-        return [
-            common for channel in channels if (common := self._common(self._refused, channel)) is not None
-        ]
+        return [common for channel in channels if (common := self._common(self._refused, channel)) is not None]
 
     def missing(self) -> list[Channel]:
         """Return what to subscribe to now: wanted, not held, not refused."""
         missing = []
-        for channel in self.unconfirmed(sorted_by_name(self._wanted.values())):
+        for channel in self.unconfirmed(merged(self._wanted.values())):
             refused = self._refused.get(channel.name)
             rest = channel if refused is None else channel - refused
             if rest is not None:
@@ -112,11 +128,16 @@ class Subscriptions:
     def surplus(self) -> list[Channel]:
         """Return what to unsubscribe from now: unwanted, and held all the same."""
         surplus = []
-        for channel in sorted_by_name(self._unwanted.values()):
+        for channel in merged(self._unwanted.values()):
             if self.holds_any(channel):
                 members = channel.members & self._held[channel.name]
                 surplus.append(channel.with_members(members) if members else channel)
         return surplus
+
+    @property
+    def explained(self) -> Mapping[str, frozenset[str]]:
+        """Message type to the products it may be about, live; a type that may be about anything is not in it."""
+        return self._explained
 
     def accepts(self, message_type: str, product_id: object) -> bool:
         """
@@ -126,34 +147,28 @@ class Subscriptions:
         channel of that product explains is refused; a message without product passes while one of its channels
         is wanted, and a type we do not know always passes, since the venue adds some at any time.
         """
-        try:
-            products = self._accepted[message_type]
-        except KeyError:
-            products = self._accepted[message_type] = self._products_of(message_type)
+        products = self._explained.get(message_type)
         if products is None:
             return True
-        if isinstance(product_id, str):
-            return product_id in products
-        return bool(products)
+        return product_id in products if isinstance(product_id, str) else bool(products)
 
-    def _products_of(self, message_type: str) -> frozenset[str] | None:
-        names = explaining_channels(message_type)
-        if not names:
-            return None
-        products: frozenset[str] = frozenset()
-        for channel in (self._wanted[name] for name in names if name in self._wanted):
-            if not channel.product_ids:
-                return None
-            products |= channel.product_ids
-        return products
+    def _explain(self) -> None:
+        self._explained.clear()
+        for message_type in MESSAGE_TYPES:
+            names = explaining_channels(message_type)
+            about = [self._wanted[name].product_ids for name in names if name in self._wanted]
+            if all(about):
+                self._explained[message_type] = frozenset().union(*about)
 
     def _beyond_held(self, channel: Channel) -> Channel | None:
         held = self._held.get(channel.name)
         if held is None:
             return channel
-        if not channel.members or not held:
-            # Held without products means everything; wanted without products, the server may list whichever.
-            return None
+        if not held:
+            return None  # held without products: everything
+        if not channel.members:
+            # For everything, the server may list whichever products.
+            return channel if held <= self._by_id.get(channel.name, frozenset()) else None
         rest = channel.members - held
         return channel.with_members(rest) if rest else None
 
