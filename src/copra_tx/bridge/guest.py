@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import threading
+from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.logger import Logger
@@ -12,6 +13,16 @@ from twisted.logger import Logger
 from .logs import pass_on_logs, stop_passing_on_logs
 
 __all__ = ["GuestReactor"]
+
+
+class _GuestThread(threading.Thread):
+    """A thread of the pool that holds nobody up: not the end of the process, nor a loop whose reactor stops."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(daemon=True, **arguments)
+
+    def join(self, timeout: float | None = None) -> None:
+        """Return at once: a look-up that nobody answers may take a minute."""
 
 
 class GuestReactor(AsyncioSelectorReactor):
@@ -23,11 +34,12 @@ class GuestReactor(AsyncioSelectorReactor):
     process alive; and ``stop()`` stops the host's loop. Here ``begin()`` starts it as a guest: everything works,
     nothing outlives the loop, and stopping the reactor leaves the loop running. ``reactor.run()`` works as ever.
 
-    Uses a few undocumented names of Twisted's base classes, each by a test of the hosts in which it must work.
+    Uses undocumented names of Twisted's: ``_asyncioEventloop``, ``_readers``, ``_writers``, ``_internalReaders``,
+    ``_scheduledAt``, ``_timerHandle``, ``_onTimer``, ``_started``, ``_startedBefore`` and ``_justStopped``. The tests
+    run it in every kind of host, on the oldest and the newest release we support.
 
     Args:
         loop: The loop to live on.
-        passes_on_logs: Whether our log events go to the standard ``logging`` while it is a guest.
 
     Attributes:
         guest: Whether it was started by ``begin()``, not by ``run()``.
@@ -35,65 +47,101 @@ class GuestReactor(AsyncioSelectorReactor):
 
     _log = Logger()
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, passes_on_logs: bool = True) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self.guest = False
-        self._passes_on_logs = passes_on_logs
-        self._spent = False  # the shutdown triggers have fired once
+        self._passes_on_logs = True
+        self.addSystemEventTrigger("after", "shutdown", stop_passing_on_logs)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop it lives on."""
+        return self._asyncioEventloop
+
+    @property
+    def passes_on_logs(self) -> bool:
+        """Whether our log events go to the standard ``logging`` while it is a guest."""
+        return self._passes_on_logs
+
+    @passes_on_logs.setter
+    def passes_on_logs(self, wanted: bool) -> None:
+        self._passes_on_logs = wanted
+        if not wanted:
+            stop_passing_on_logs()
+        elif self.guest and self.running:
+            pass_on_logs()
 
     def begin(self) -> None:
-        """Start as a guest, unless it runs already."""
-        if self.running:
+        """Start as a guest, unless it runs already. Call it on the running loop."""
+        if self._started:
             return
-        if self._spent:  # a shutdown used up what Twisted's constructor arranged for it
-            self._spent = self._startedBefore = False
-            for step in (self.crash, self.disconnectAll):
-                self.addSystemEventTrigger("during", "shutdown", step)
+        if self._startedBefore:  # a shutdown used up what the constructors arranged for it
+            self._startedBefore = False
+            self.addSystemEventTrigger("during", "shutdown", self.crash)
+            self.addSystemEventTrigger("during", "shutdown", self.disconnectAll)
+            self.addSystemEventTrigger("after", "shutdown", stop_passing_on_logs)
         self.guest = True
         if self._passes_on_logs:
             pass_on_logs()
-        # Nobody may ever stop us: threads must not keep the process alive.
-        self.getThreadPool().threadFactory = functools.partial(threading.Thread, daemon=True)  # type: ignore[assignment]
+        self.getThreadPool().threadFactory = _GuestThread  # type: ignore[assignment]
         self.startRunning(installSignalHandlers=False)
-        self._reschedule()
 
-    def run(self, installSignalHandlers: bool = True) -> None:
+    def run(self, installSignalHandlers: bool = True) -> None:  # noqa: N803
         """Run until stopped, as Twisted's; the loop is ours then, not somebody else's."""
+        if self.guest and self._started:  # begun when the loop ran for something else
+            self._reset()
         self.guest = False
         stop_passing_on_logs()
         super().run(installSignalHandlers)
 
     def crash(self) -> None:
-        """Reset the reactor, the last step of a stop; as a guest it leaves the loop running."""
+        """Stop without shutdown triggers, or as their last step; a guest leaves the loop running."""
         if self.guest:
-            self._spent = True
-            super(AsyncioSelectorReactor, self).crash()
+            self._reset()
         else:
             super().crash()
+
+    def _reset(self) -> None:
+        super(AsyncioSelectorReactor, self).crash()
+
+    def callFromThread(  # type: ignore[override]  # noqa: N802  # Twisted's own classes disagree on the name of f
+        self, f: Callable[..., Any], *args: object, **kwargs: object
+    ) -> None:
+        """Call soon in the loop's thread; if the loop is closed, as soon as another one takes its place."""
+        self.threadCallQueue.append((f, args, kwargs))
+        loop = self.loop
+        try:
+            loop.call_soon_threadsafe(self._onTimer)
+        except RuntimeError:
+            if not loop.is_closed():
+                raise
 
     def rebind(self, loop: asyncio.AbstractEventLoop) -> None:
         """
         Move to another loop, because the old one is closed.
 
-        What was left on the old loop, sockets and delayed calls, ended with it.
+        Everything moves along: sockets, delayed calls, and what threads were doing. A client that was not closed
+        goes on, and the log says that it was left.
         """
-        calls = self.getDelayedCalls()
-        lines = [one for one in {*self._readers, *self._writers} if one not in self._internalReaders]
-        if calls or lines:
+        readers, writers = list(self._readers), list(self._writers)
+        lines, calls = {*readers, *writers} - self._internalReaders, self.getDelayedCalls()
+        if lines or calls:
             self._log.warn(
-                "The loop was closed with {lines} open connections and {calls} delayed calls on it, which are "
-                "forgotten now; close clients before their loop ends",
+                "A loop was closed with {lines} connections and {calls} delayed calls on it, which go on on the next "
+                "loop; close clients before their loop ends",
                 lines=len(lines),
                 calls=len(calls),
             )
-        for call in calls:
-            call.cancel()
-        if self.running:  # nobody detached
-            super(AsyncioSelectorReactor, self).crash()
-            self._startedBefore = False
+        if self._justStopped:  # the shutdown was to come in a turn that the old loop did not have
+            self._justStopped = self._startedBefore = False
+        if self._started:  # nobody detached
+            self._reset()
         self._asyncioEventloop = loop
         self._scheduledAt = self._timerHandle = None
         self._readers.clear()
         self._writers.clear()
-        for reader in self._internalReaders:
+        for reader in readers:
             self.addReader(reader)
+        for writer in writers:
+            self.addWriter(writer)
+        loop.call_soon(self._onTimer)

@@ -298,9 +298,8 @@ class Requests:
         error, *others = ticket.errors
         if isinstance(error, SubscriptionRefusedError):
             error.others = tuple(other for other in others if isinstance(other, SubscriptionRefusedError))
-        looked_at = ticket.done.looked_at
         ticket.done.errback(error)
-        if not looked_at:
+        if not ticket.done.looked_at:
             for one in ticket.errors:
                 self._tell(one)
 
