@@ -330,9 +330,20 @@ def test_a_product_that_is_no_text_is_none(odd: object) -> None:
 
 def test_types_that_nobody_knows_pass_and_leave_nothing_behind() -> None:
     subscriptions = Subscriptions([TICKER_BTC])
-    before = dict(vars(subscriptions)["_explained"])
+    before = dict(subscriptions.explained)
     assert all(subscriptions.accepts(f"new-{number}", BTC) for number in range(1000))
-    assert vars(subscriptions)["_explained"] == before
+    assert subscriptions.explained == before
+
+
+def test_the_table_of_explained_products_is_live_and_leaves_out_what_needs_a_closer_look() -> None:
+    subscriptions = Subscriptions([Channel("matches", BTC), RFQ, ACCOUNTS])
+    explained = subscriptions.explained
+    assert explained["match"] == {BTC}
+    subscriptions.want([Channel("full", ETH)])
+    assert (explained["match"], explained["open"], explained["ticker"]) == ({BTC, ETH}, {ETH}, set())
+    subscriptions.unwant([Channel("matches", BTC)])
+    assert (explained["match"], explained["last_match"]) == ({ETH}, set())
+    assert [one for one in ("rfq_match", "balance", "unheard_of", "error", "subscriptions") if one in explained] == []
 
 
 # Cutting into requests
