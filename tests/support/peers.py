@@ -210,7 +210,7 @@ class Caller(Protocol):
         return within(self.ended)
 
 
-class Giving(ClientFactory[Any]):
+class Giving(ClientFactory):
     """A factory that gives out one protocol, made by the test."""
 
     noisy = False

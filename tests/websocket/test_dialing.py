@@ -31,6 +31,7 @@ from copra_tx.websocket.tls import verifying_creator
 from support.peers import LOCAL, listening, the_reactor, within
 from support.proxies import ProxyServer
 from support.reactors import FakeReactor
+from support.world import World, outcome
 
 HOST, PORT = "feed.example", 443
 DESTINATION = HostnameAddress(HOST.encode(), PORT)
@@ -309,6 +310,36 @@ def test_what_comes_of_a_stopped_attempt_is_not_wanted() -> None:
     with pytest.raises(NoProtocol):
         endpoint.factory.buildProtocol(None)
     assert factory.clear() == []
+
+
+@implementer(IStreamClientEndpoint)
+class Broken:
+    """An endpoint that raises where it should return a failed Deferred."""
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
+        raise ZeroDivisionError
+
+
+def test_an_endpoint_that_raises_has_failed() -> None:
+    factory = Recording()
+    EndpointConnector(Broken(), factory, DESTINATION).connect()
+    assert factory.told == [*DIALLED, "failed: disconnected", "stop"]
+    assert factory.reasons[0].check(ZeroDivisionError)
+
+
+def test_an_endpoint_cannot_give_a_client_a_second_line() -> None:
+    world = World()
+    client = world.client()
+    world.open()
+    results = outcome(TCP4ClientEndpoint(world.reactor, LOCAL, PORT).connect(client))
+    second = world.reactor.accept()
+    world.advance(0)
+    assert results[0].check(NoProtocol)
+    assert not second.connected
+    assert client.events == [("open",)]
+    assert world.reactor.dials[0].connected
+    outcome(client.close())
+    world.advance(0)
 
 
 def test_its_repr_tells_where_and_how() -> None:

@@ -87,6 +87,13 @@ def test_other_kinds_of_proxies_are_named(url: str, scheme: str) -> None:
         Proxy.parse(url)
 
 
+@pytest.mark.parametrize("arguments", [("",), ("a" * 64,), ("p", 0), ("p", 65536), ("p", 80, "m:e", SECRET)], ids=repr)
+def test_a_proxy_that_cannot_be(arguments: tuple[Any, ...]) -> None:
+    with pytest.raises(ConfigurationError, match="proxy") as caught:
+        Proxy(*arguments)
+    assert SECRET not in str(caught.value)
+
+
 def test_secrets_are_in_no_repr() -> None:
     options = Options.from_arguments(proxy=f"http://{SECRET}user:{SECRET}@proxy.example:3128")
     assert options.proxy is not None

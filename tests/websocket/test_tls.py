@@ -10,14 +10,6 @@ from typing import Any
 import pytest
 import trustme
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
 from OpenSSL import SSL
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
@@ -33,15 +25,16 @@ from zope.interface import implementer
 from copra_tx.errors import CertificateError, ConfigurationError, LineError, TlsError
 from copra_tx.websocket.dialing import TlsEndpoint
 from copra_tx.websocket.tls import check_verified, verifying_creator
+from support.certificates import certificate
 from support.peers import LOCAL, Caller, Giving, RecordingServer, ServerTls, listening, the_reactor, within
 
 HOST = "feed.example"
 
 
-async def call(creator: Any, certificate: trustme.LeafCert, host: str = HOST) -> tuple[LineError | None, bytes]:
+async def call(creator: Any, shown: trustme.LeafCert, host: str = HOST) -> tuple[LineError | None, bytes]:
     """Dial a server that shows this certificate; return what came of it and what the server received."""
     server = RecordingServer()
-    async with listening(server, ServerTls(certificate)) as port:
+    async with listening(server, ServerTls(shown)) as port:
         caller = Caller(host)
         endpoint = TlsEndpoint(HostnameEndpoint(the_reactor(), LOCAL, port), creator, the_reactor())
         await within(endpoint.connect(Giving(caller)))
@@ -58,25 +51,6 @@ async def verdict_of(caller: Caller, server: RecordingServer) -> LineError | Non
     [peer] = server.peers
     await within(peer.lost)
     return error
-
-
-def signed_by(issuer: trustme.LeafCert, host: str) -> trustme.LeafCert:
-    """Return a certificate whose issuer is no authority."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    above = x509.load_pem_x509_certificate(issuer.cert_chain_pems[0].bytes())
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([]))
-        .issuer_name(above.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(above.not_valid_before_utc)
-        .not_valid_after(above.not_valid_after_utc)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=True)
-        .sign(load_pem_private_key(issuer.private_key_pem.bytes(), None), hashes.SHA256())  # type: ignore[arg-type]
-    )
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return trustme.LeafCert(pem, certificate.public_bytes(Encoding.PEM), [issuer.cert_chain_pems[0].bytes()])
 
 
 # Our own dials.
@@ -128,12 +102,21 @@ async def test_a_certificate_for_another_host_is_not_accepted(
     assert received == b""
 
 
-async def test_a_certificate_without_any_name_is_valid_for_no_host(authority: trustme.CA, ca_file: str) -> None:
-    """Twisted's own ``optionsForClientTLS`` logs a critical error and accepts it, whatever the host."""
-    error, received = await call(verifying_creator(HOST, ca_file), authority.issue_cert(common_name=HOST))
-    assert isinstance(error, CertificateError)
-    assert "valid for no host at all" in str(error)
-    assert received == b""
+async def test_a_certificate_without_any_name_is_valid_for_no_host(
+    authority: trustme.CA, ca_file: str, tmp_path: Path
+) -> None:
+    """Twisted's own ``optionsForClientTLS`` logs a critical error and accepts both, whatever the host."""
+    nameless = certificate(x509.BasicConstraints(ca=False, path_length=None))
+    own_pem = tmp_path / "own.pem"
+    own_pem.write_bytes(nameless.cert_chain_pems[0].bytes())
+    for trusted, shown in (
+        (ca_file, authority.issue_cert(common_name=HOST)),  # an empty list of names
+        (str(own_pem), nameless),  # no list
+    ):
+        error, received = await call(verifying_creator(HOST, trusted), shown)
+        assert isinstance(error, CertificateError)
+        assert "valid for no host at all" in str(error)
+        assert received == b""
 
 
 async def test_a_foreign_authority_is_not_accepted(foreign: trustme.CA, ca_file: str) -> None:
@@ -165,8 +148,8 @@ async def test_the_platform_stays_trusted_beside_a_ca_file(
 
 
 async def test_an_expired_certificate_is_not_accepted(authority: trustme.CA, ca_file: str) -> None:
-    certificate = authority.issue_cert(HOST, not_after=datetime(2020, 1, 1, tzinfo=UTC))
-    error, received = await call(verifying_creator(HOST, ca_file), certificate)
+    shown = authority.issue_cert(HOST, not_after=datetime(2020, 1, 1, tzinfo=UTC))
+    error, received = await call(verifying_creator(HOST, ca_file), shown)
     assert isinstance(error, CertificateError)
     assert error.detail == "certificate has expired"
     assert received == b""
@@ -185,18 +168,19 @@ async def test_all_certificates_of_a_ca_file_are_trusted(
 
 async def test_intermediate_authorities(authority: trustme.CA, ca_file: str, tmp_path: Path) -> None:
     intermediate = authority.create_child_ca()
-    certificate = intermediate.issue_cert(HOST)
-    assert len(certificate.cert_chain_pems) == 2
-    assert (await call(verifying_creator(HOST, ca_file), certificate))[0] is None
+    shown = intermediate.issue_cert(HOST)
+    assert len(shown.cert_chain_pems) == 2
+    assert (await call(verifying_creator(HOST, ca_file), shown))[0] is None
     only_that = tmp_path / "intermediate.pem"
     intermediate.cert_pem.write_to_path(str(only_that))
-    assert (await call(verifying_creator(HOST, str(only_that)), certificate))[0] is None
+    assert (await call(verifying_creator(HOST, str(only_that)), shown))[0] is None
 
 
 async def test_a_fault_further_up_the_chain_is_told(authority: trustme.CA, ca_file: str) -> None:
     """A certificate that is no authority's has signed another."""
     middle = authority.issue_cert("middle.example")
-    error, received = await call(verifying_creator(HOST, ca_file), signed_by(middle, HOST))
+    leaf = certificate(x509.SubjectAlternativeName([x509.DNSName(HOST)]), middle)
+    error, received = await call(verifying_creator(HOST, ca_file), leaf)
     assert isinstance(error, CertificateError)
     assert error.detail == "invalid CA certificate (number 1 of its chain)"
     assert received == b""
@@ -340,6 +324,34 @@ async def test_what_twisted_lets_pass_is_found_out(authority: trustme.CA, logged
     assert received == b""
 
 
+@implementer(IOpenSSLClientConnectionCreator)
+class Anonymous:
+    """A creator that agrees to ciphers without certificates, for which OpenSSL skips the verification asked for."""
+
+    def clientConnectionForTLS(self, tls_protocol: object) -> SSL.Connection:
+        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        without_certificates(context)
+        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
+        return SSL.Connection(context, None)
+
+
+def without_certificates(context: SSL.Context) -> None:
+    context.set_max_proto_version(SSL.TLS1_2_VERSION)
+    context.set_cipher_list(b"aNULL:@SECLEVEL=0")
+
+
+async def test_a_server_without_a_certificate_is_found_out(authority: trustme.CA) -> None:
+    server, tls = RecordingServer(), ServerTls(authority.issue_cert(HOST))
+    without_certificates(tls.context)
+    async with listening(server, tls) as port:
+        caller = Caller(HOST)
+        the_reactor().connectSSL(LOCAL, port, Giving(caller), Anonymous())
+        error = await verdict_of(caller, server)
+    assert isinstance(error, CertificateError)
+    assert "the server showed none" in str(error)
+    assert server.received == b""
+
+
 async def test_a_line_without_tls_is_no_verified_one() -> None:
     server = RecordingServer()
     async with listening(server) as port:
@@ -356,10 +368,10 @@ def test_what_cannot_be_checked_is_no_verified_line(transport: object) -> None:
     assert isinstance(check_verified(transport, HOST), TlsError)
 
 
-async def dial_with(context: Any, certificate: trustme.LeafCert, host: str = HOST) -> tuple[LineError | None, bytes]:
+async def dial_with(context: Any, shown: trustme.LeafCert, host: str = HOST) -> tuple[LineError | None, bytes]:
     """Dial with ``reactor.connectSSL``, as callers do; return what came of it and what the server received."""
     server = RecordingServer()
-    async with listening(server, ServerTls(certificate)) as port:
+    async with listening(server, ServerTls(shown)) as port:
         caller = Caller(host)
         the_reactor().connectSSL(LOCAL, port, Giving(caller), context)
         return await verdict_of(caller, server), server.received

@@ -144,10 +144,10 @@ def test_a_proxy_without_address_is_told_as_the_proxy() -> None:
     tunnel.idle()
 
 
-def test_a_proxy_with_an_impossible_name() -> None:
+def test_any_other_reason_is_told_in_its_own_words() -> None:
     endpoint = HostnameEndpoint(FakeReactor(), "a" * 64, 3128)
     results: list[Any] = []
-    TunnelEndpoint(endpoint, Proxy("a" * 64, 3128), HOST, 80).connect(Giving(None)).addErrback(results.append)
+    TunnelEndpoint(endpoint, Proxy("proxy.example", 3128), HOST, 80).connect(Giving(None)).addErrback(results.append)
     [failure] = results
     assert failure.check(LineError)
     assert "invalid hostname" in str(failure.value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import NoProtocol, NotConnectingError, UserError
 from twisted.internet.interfaces import (
@@ -191,7 +191,7 @@ class _Attempt:
         self._dial: Deferred[IProtocol] | None = None
 
     def begin(self, endpoint: IStreamClientEndpoint) -> None:
-        self._dial = endpoint.connect(self)
+        self._dial = maybeDeferred(endpoint.connect, self)
         self._dial.addErrback(self._fail)
 
     def doStart(self) -> None:  # noqa: N802

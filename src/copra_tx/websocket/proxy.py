@@ -32,6 +32,7 @@ DEFAULT_PORT = 80
 """That of http URLs (RFC 9110, section 4.2.1). Proxies listen on all kinds of ports: better name it."""
 
 _FORM = "proxy is http://user:password@host:port; special characters in user and password are percent-encoded"
+_OTHER_SCHEMES = {"https", "socks", "socks4", "socks4a", "socks5", "socks5h"}
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: ([^\r\n]*))?\r?\n")
 _END_OF_HEADER = re.compile(rb"\r?\n\r?\n")
 _MOST_WORDS = 200
@@ -47,12 +48,25 @@ class Proxy:
         port: Its port.
         user: Whom to log in as, or ``None``. It is in no ``repr``.
         password: As ``user``.
+
+    Raises:
+        ConfigurationError: If host, port or user cannot be.
     """
 
     host: str
     port: int = DEFAULT_PORT
     user: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        try:
+            possible = bool(self.host.encode("idna")) and 0 < self.port < 65536
+        except UnicodeError:
+            possible = False
+        if not possible:
+            raise ConfigurationError(f"proxy cannot be at {self.host!r}, port {self.port}")
+        if self.user is not None and ":" in self.user:
+            raise ConfigurationError("proxy has a user with a colon, which Basic authentication cannot send")
 
     @classmethod
     def parse(cls, url: str) -> Proxy:
@@ -68,26 +82,21 @@ class Proxy:
         if not isinstance(url, str) or not url.isprintable() or " " in url:
             raise ConfigurationError(_FORM)
         scheme = url.partition("://")[0].lower()
-        if scheme == "https" or scheme.startswith("socks"):
+        if scheme in _OTHER_SCHEMES:
             raise ConfigurationError(
-                f"proxy speaks {scheme.rstrip('45ah')}, which is not supported: only http:// is. wss through it is "
-                f"encrypted from end to end nevertheless"
+                f"proxy speaks {scheme}, which is not supported: only http:// is. wss through it is encrypted from "
+                f"end to end nevertheless"
             )
         try:
             parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port
+            port = DEFAULT_PORT if parts.port is None else parts.port
             user = None if parts.username is None else unquote(parts.username, errors="strict")
             password = None if parts.password is None else unquote(parts.password, errors="strict")
-            host.encode("idna")
-        except ValueError:
+        except ValueError:  # its text may hold a part of the password
             raise ConfigurationError(_FORM) from None
-        if parts.scheme != "http" or not host or port == 0 or parts.path not in ("", "/"):
+        if parts.scheme != "http" or not parts.hostname or parts.path not in ("", "/") or parts.query or parts.fragment:
             raise ConfigurationError(_FORM)
-        if parts.query or parts.fragment:
-            raise ConfigurationError(_FORM)
-        if user is not None and ":" in user:
-            raise ConfigurationError("proxy has a user with a colon, which Basic authentication cannot send")
-        return cls(host, DEFAULT_PORT if port is None else port, user, password)
+        return cls(parts.hostname, port, user, password)
 
     @property
     def address(self) -> str:
