@@ -199,8 +199,9 @@ def test_unsubscribing_stops_data_at_once(world: World) -> None:
 
 
 def test_level3_rows_arrive_as_lists(world: World) -> None:
-    client = world.client(Channel("level3", "BTC-USD"))
+    client = world.client(Channel("level3", ["BTC-USD", "ETH-USD"]))
     server = world.open()
+    client.unsubscribe(Channel("level3", "ETH-USD"))
     row = ["noop", "BTC-USD", "134905860124", "2026-08-25T23:24:03.585394Z"]
     server.say({"type": "level3", "schema": {}}, row, ["noop", "ETH-USD", "1", ""])
     world.advance(0)

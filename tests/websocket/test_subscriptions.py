@@ -328,22 +328,20 @@ def test_a_product_that_is_no_text_is_none(odd: object) -> None:
     assert not subscriptions.accepts("match", odd)
 
 
-def test_types_that_nobody_knows_pass_and_leave_nothing_behind() -> None:
+def test_types_that_nobody_knows_pass() -> None:
     subscriptions = Subscriptions([TICKER_BTC])
-    before = dict(subscriptions.explained)
     assert all(subscriptions.accepts(f"new-{number}", BTC) for number in range(1000))
-    assert subscriptions.explained == before
 
 
-def test_the_table_of_explained_products_is_live_and_leaves_out_what_needs_a_closer_look() -> None:
-    subscriptions = Subscriptions([Channel("matches", BTC), RFQ, ACCOUNTS])
-    explained = subscriptions.explained
-    assert explained["match"] == {BTC}
-    subscriptions.want([Channel("full", ETH)])
-    assert (explained["match"], explained["open"], explained["ticker"]) == ({BTC, ETH}, {ETH}, set())
-    subscriptions.unwant([Channel("matches", BTC)])
-    assert (explained["match"], explained["last_match"]) == ({ETH}, set())
-    assert [one for one in ("rfq_match", "balance", "unheard_of", "error", "subscriptions") if one in explained] == []
+def test_only_a_connection_on_which_something_was_unwanted_needs_to_select() -> None:
+    subscriptions = Subscriptions([TICKER_BTC])
+    assert not subscriptions.is_selective
+    subscriptions.unwant([TICKER_BTC])
+    assert subscriptions.is_selective
+    subscriptions.want([TICKER_BTC])
+    assert subscriptions.is_selective  # what was on its way may still be
+    subscriptions.connected()
+    assert not subscriptions.is_selective
 
 
 # Cutting into requests

@@ -31,6 +31,7 @@ from .iteration import MessageBuffer
 from .line import Line
 from .options import Options
 from .pacing import Pacer, shared_pacer
+from .reception import Reception
 from .requests import Requests
 from .state import State
 from .subscriptions import Subscriptions
@@ -146,7 +147,8 @@ class Client(FeedFactory):
             lambda error: self.callbacks.tell(error),  # noqa: PLW0108  # made below
             options.answer_timeout,
         )
-        self.callbacks = Callbacks(self, self._delivery, self._subscriptions, self._requests, self._buffer)
+        self.callbacks = Callbacks(self, self._delivery, self._requests, self._buffer)
+        self.reception = Reception(self, reactor, self._delivery, self._subscriptions, self._requests, self._buffer)
         self.line = Line(self, reactor, connector, options, self.counters, self.callbacks)
 
     # -- the documented methods

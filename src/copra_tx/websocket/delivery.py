@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from typing import Any
 
@@ -39,6 +39,9 @@ class Delivery:
         most: Calls that may wait.
         full: Called when no more should come.
         drained: Called when half of them are done.
+
+    Attributes:
+        waiting: The calls that wait, oldest first; others may look whether there are any.
     """
 
     _log = Logger()
@@ -54,7 +57,7 @@ class Delivery:
         self._reactor = reactor
         self._counters = counters
         self._most, self._full, self._drained = most, full, drained
-        self._waiting: deque[tuple[str, Callable[..., object], tuple[Any, ...]]] = deque()
+        self.waiting: deque[tuple[str, Callable[..., object], tuple[Any, ...]]] = deque()
         self._busy = False
         self._running: Deferred[Any] | None = None
         self._plain: set[str] = set()
@@ -66,25 +69,67 @@ class Delivery:
         """Whether the code that asks was called by a callback of ours."""
         return (self._busy and self._running is None) or _inside.get() is self
 
-    @property
-    def waiting(self) -> int:
-        """How many calls wait."""
-        return len(self._waiting)
-
     def deliver(self, name: str, callback: Callable[..., object], *args: object) -> None:
         """Call now, or after everything that waits. The name says which callback it is."""
-        if self._busy or self._waiting:
-            self._waiting.append((name, callback, args))
-            if len(self._waiting) >= self._most:
+        if self._busy or self.waiting or self._next_slice is not None:
+            self.waiting.append((name, callback, args))
+            if len(self.waiting) >= self._most:
                 self._full()
             return
         self._call(name, callback, args)
-        if self._waiting and not self._busy:
+        if self.waiting and not self._busy:
             self._work_off()
+
+    # For whoever calls one plain callback many times in a row.
+
+    def is_straight(self, name: str) -> bool:
+        """Tell whether a callback may be called at once, and returned ``None`` the last time it was called."""
+        return not (self._busy or self.waiting or self._next_slice is not None) and name in self._plain
+
+    def begin(self) -> None:
+        """Begin to call straight; what is delivered meanwhile waits."""
+        self._busy = True
+
+    def end(self) -> None:
+        """Cease to call straight, and call what waits now."""
+        if self._running is None:
+            self._busy = False
+            if self.waiting and self._next_slice is None:
+                self._work_off()
+
+    def yield_turn(self) -> None:
+        """Let the loop have its turn: what is delivered from now on waits for the next one."""
+        if self._next_slice is None:
+            self._next_slice = self._reactor.callLater(0, self._work_off)
+
+    def took(self, result: object, name: str, args: tuple[Any, ...]) -> None:
+        """Take what a callback returned: if it is a coroutine or a Deferred, the next one waits for it."""
+        self._plain.discard(name)
+        if inspect.iscoroutine(result):
+            result = self._run_marked(result)
+        if isinstance(result, Deferred):
+            self._running = result
+            result.addBoth(self._ended, name, args)
+        else:
+            self._busy = False
+
+    def failed(self, failure: Failure, name: str, args: tuple[Any, ...]) -> None:
+        """Log and count a failure of the user's."""
+        self._counters.callback_failures += 1
+        message = args[0] if args else None
+        message_type = message.get("type") if isinstance(message, dict) else type(message).__name__
+        self._log.failure(
+            "{callback} failed (message type: {message_type}); the line is kept",
+            failure=failure,
+            callback=name,
+            message_type=message_type,
+        )
 
     def discard(self, *names: str) -> None:
         """Forget the waiting calls of the named callbacks."""
-        self._waiting = deque(entry for entry in self._waiting if entry[0] not in names)
+        kept = [entry for entry in self.waiting if entry[0] not in names]
+        self.waiting.clear()
+        self.waiting.extend(kept)
 
     def wind_down(self, seconds: float) -> Deferred[None]:
         """
@@ -111,37 +156,40 @@ class Delivery:
         try:
             result = callback(*args) if name in self._plain else self._call_marked(callback, args)
         except Exception:  # noqa: BLE001  # whatever the user's code raises
-            self._failed(Failure(), name, args)
-            result = None
-        if result is None:
-            self._plain.add(name)
+            self.failed(Failure(), name, args)
             self._busy = False
-            return
-        self._plain.discard(name)
-        if inspect.iscoroutine(result):
-            result = run_coroutine(self._reactor, result)
-        if isinstance(result, Deferred):
-            self._running = result
-            result.addBoth(self._ended, name, args)
+        except BaseException:  # Ctrl-C: it goes to whoever runs the loop, who may want to close the client
+            self._busy = False
+            raise
         else:
-            self._busy = False
+            if result is None:
+                self._plain.add(name)
+                self._busy = False
+            else:
+                self.took(result, name, args)
 
     def _call_marked(self, callback: Callable[..., object], args: tuple[Any, ...]) -> object:
         # What the callback starts inherits the mark: awaiting close() in there must not wait for itself.
         token = _inside.set(self)
         try:
-            result = callback(*args)
-            return run_coroutine(self._reactor, result) if inspect.iscoroutine(result) else result
+            return callback(*args)
+        finally:
+            _inside.reset(token)
+
+    def _run_marked(self, coroutine: Coroutine[Any, Any, object]) -> Deferred[object]:
+        token = _inside.set(self)
+        try:
+            return run_coroutine(self._reactor, coroutine)
         finally:
             _inside.reset(token)
 
     def _ended(self, result: object, name: str, args: tuple[Any, ...]) -> None:
         self._running, self._busy = None, False
         if isinstance(result, Failure) and not result.check(CancelledError):
-            self._failed(result, name, args)
-        if self._waiting and self._next_slice is None:
+            self.failed(result, name, args)
+        if self.waiting:
             # In a turn of its own: a chain of callbacks that end at once must not grow the stack.
-            self._next_slice = self._reactor.callLater(0, self._work_off)
+            self.yield_turn()
         self._tell_idle()
 
     def _work_off(self) -> None:
@@ -149,28 +197,17 @@ class Delivery:
             self._next_slice.cancel()
         self._next_slice = None
         until = self._reactor.seconds() + SLICE
-        while self._waiting and not self._busy:
-            self._call(*self._waiting.popleft())
-            if len(self._waiting) <= self._most // 2:
+        while self.waiting and not self._busy:
+            self._call(*self.waiting.popleft())
+            if len(self.waiting) <= self._most // 2:
                 self._drained()
-            if self._waiting and not self._busy and self._reactor.seconds() > until:
-                self._next_slice = self._reactor.callLater(0, self._work_off)
+            if self.waiting and not self._busy and self._reactor.seconds() > until:
+                self.yield_turn()
                 return
         self._tell_idle()
 
     def _tell_idle(self) -> None:
-        if not self._waiting and self._running is None:
+        if not self.waiting and self._running is None:
             idle, self._idle = self._idle, []
             for waiting in idle:
                 waiting.callback(None)
-
-    def _failed(self, failure: Failure, name: str, args: tuple[Any, ...]) -> None:
-        self._counters.callback_failures += 1
-        message = args[0] if args else None
-        message_type = message.get("type") if isinstance(message, dict) else type(message).__name__
-        self._log.failure(
-            "{callback} failed (message type: {message_type}); the line is kept",
-            failure=failure,
-            callback=name,
-            message_type=message_type,
-        )

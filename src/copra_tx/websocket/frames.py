@@ -47,7 +47,7 @@ def single_payload(data: bytes, limit: int, first: int = TEXT) -> bytes | None:
     return None
 
 
-def split(  # noqa: C901, PLR0911  # one loop without calls: it runs once for each message
+def split(  # noqa: C901  # one loop without calls: it runs once for each message
     data: bytes, start: int, limit: int, first: int = TEXT
 ) -> tuple[list[bytes], int, int, bool]:
     """
@@ -65,37 +65,33 @@ def split(  # noqa: C901, PLR0911  # one loop without calls: it runs once for ea
         there still lacks (0: unknown, or none); whether that frame is not plain.
     """
     payloads: list[bytes] = []
-    add = payloads.append
-    size = len(data)
-    last = size - 2
-    position = start
-    while position <= last:
-        if data[position] != first:
-            return payloads, position, 0, True
-        length = data[position + 1]
-        if length < 126:
-            body = position + 2
-        elif length == 126:
-            body = position + 4
-            if body > size:
-                break
-            length = data[position + 2] << 8 | data[position + 3]
+    add, size, position = payloads.append, len(data), start
+    try:
+        while data[position] == first:
+            length = data[position + 1]
             if length < 126:
-                return payloads, position, 0, True
-        elif length == 127:
-            body = position + 10
-            if body > size:
+                body = position + 2
+            elif length == 126:
+                body = position + 4
+                length = data[position + 2] << 8 | data[position + 3]
+                if length < 126:
+                    break
+            elif length == 127:
+                body = position + 10
+                length = int.from_bytes(data[position + 2 : body], "big")
+                if body > size:
+                    return payloads, position, 0, False
+                if length < 65536:
+                    break
+            else:  # masked
                 break
-            length = int.from_bytes(data[position + 2 : body], "big")
-            if length < 65536:
-                return payloads, position, 0, True
-        else:  # masked
-            return payloads, position, 0, True
-        if length > limit:
-            return payloads, position, 0, True
-        end = body + length
-        if end > size:
-            return payloads, position, end - size, False
-        add(data[body:end])
-        position = end
-    return payloads, position, 0, False
+            if length > limit:
+                break
+            end = body + length
+            if end > size:
+                return payloads, position, end - size, False
+            add(data[body:end])
+            position = end
+    except IndexError:  # not even a header is left
+        return payloads, position, 0, False
+    return payloads, position, 0, True

@@ -26,6 +26,10 @@ class Subscriptions:
 
     Of a channel that may be about everything, some products are not part of everything: the one cannot be made of
     the other without asking.
+
+    Attributes:
+        is_selective: Whether anything was unwanted on this connection, so that what arrives must be looked at with
+            ``accepts``: a server sends nothing that it was not asked for.
     """
 
     def __init__(self, channels: Iterable[Channel] = ()) -> None:
@@ -33,6 +37,7 @@ class Subscriptions:
         self._held: dict[str, frozenset[str]] = {}
         self._refused: dict[str, Channel] = {}
         self._unwanted: dict[str, Channel] = {}
+        self.is_selective = False
         # What was asked for by its id on this connection. That the server holds it says nothing of "everything".
         self._by_id: dict[str, frozenset[str]] = {}
         # Message type to the products it may be about; a type that may be about any is not in it.
@@ -72,6 +77,7 @@ class Subscriptions:
             self._drop(self._refused, channel)
             if channel.name not in self._wanted or self._wanted[channel.name].members:
                 self._add(self._unwanted, channel)
+                self.is_selective = True
         self._explain()
 
     def connected(self) -> None:
@@ -79,6 +85,7 @@ class Subscriptions:
         self._held.clear()
         self._refused.clear()
         self._unwanted.clear()
+        self.is_selective = False
         self._by_id = {name: channel.members for name, channel in self._wanted.items()}
 
     def answered(self, listing: Mapping[str, frozenset[str]]) -> None:
@@ -133,11 +140,6 @@ class Subscriptions:
                 members = channel.members & self._held[channel.name]
                 surplus.append(channel.with_members(members) if members else channel)
         return surplus
-
-    @property
-    def explained(self) -> Mapping[str, frozenset[str]]:
-        """Message type to the products it may be about, live; a type that may be about anything is not in it."""
-        return self._explained
 
     def accepts(self, message_type: str, product_id: object) -> bool:
         """

@@ -1,0 +1,187 @@
+"""
+The fast way in: plain text frames go straight from the receive buffer to the client.
+
+Autobahn's parser makes some sixty calls for each message, whoever listens. Nearly all that a feed sends are whole text
+frames, which need nothing of that. ``FastReceiving`` takes these and leaves everything else to Autobahn's parser, frame
+by frame: control frames, fragments, binary and masked frames, reserved bits, wrong lengths, messages over a limit, bad
+UTF-8. What is a violation, which close code is sent, what answers a ping: all of that stays Autobahn's.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from autobahn.twisted.websocket import WebSocketClientProtocol
+
+from .frames import COMPRESSED_TEXT, NO_LIMIT, TEXT, header_size, single_payload, split
+from .inflating import inflate
+
+if TYPE_CHECKING:
+    from autobahn.websocket.types import TrafficStats
+
+__all__ = ["MESSAGE_PATH", "FastReceiving"]
+
+COLLECT_ABOVE = 16 * 1024
+"""Bytes: a frame that lacks more is collected in pieces; Autobahn's buffer is copied with every read."""
+
+MESSAGE_PATH = (
+    *("dataReceived", "consumeData", "processData", "onFrameBegin", "onFrameData", "onFrameEnd"),
+    *("onMessageBegin", "onMessageFrameBegin", "onMessageFrameData", "onMessageFrameEnd", "onMessageFrame"),
+    *("onMessageEnd", "onMessage", "_dataReceived", "_onMessageBegin", "_onMessageFrameBegin", "_onMessageFrameData"),
+    *("_onMessageFrameEnd", "_onMessageFrame", "_onMessageEnd", "_onMessage"),
+)
+"""Where a subclass can look into a message on its way: one that does gets Autobahn's way for all."""
+
+ASSUMED = (
+    *("current_frame", "data", "inside_message", "trafficStats", "_listeners", "_perMessageCompress"),
+    *("autoPingInterval", "logFrames", "logOctets", "maxFramePayloadSize", "maxMessagePayloadSize", "trackedTimings"),
+)
+"""What is read or written of Autobahn's state beside the calls above; a release without one gets its own way."""
+
+
+class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn is not looked at
+    """
+    An Autobahn client protocol that hands plain text frames to ``_take_payloads`` instead of to its parser.
+
+    Attributes:
+        receives_fast: Whether it does so. Decided when the line opens, by the class and the options.
+    """
+
+    data: bytes  # Autobahn's receive buffer
+    receives_fast = False
+    _most = NO_LIMIT  # octets of a payload that is taken
+    _pieces: list[bytes] | None = None  # of a large frame that is not complete; Autobahn's buffer is empty meanwhile
+    _lacking = 0  # octets that frame still lacks
+
+    def _take_payloads(self, payloads: Sequence[bytes]) -> int:
+        """
+        Take messages, and return how many.
+
+        Fewer than all, if one cannot be decoded, or if the line is not open any more: the rest is for Autobahn's
+        parser.
+        """
+        raise NotImplementedError
+
+    def _begin_fast_receiving(self) -> None:
+        """Decide whether this line receives fast; when it has opened."""
+        limits = [limit for limit in (self.maxFramePayloadSize, self.maxMessagePayloadSize) if limit]
+        self._most = min(limits, default=NO_LIMIT)
+        self.receives_fast = (
+            _is_untouched(type(self).__mro__)
+            and all(hasattr(self, name) for name in ASSUMED)
+            and not (self.logOctets or self.logFrames or self.trackedTimings or self.autoPingInterval)
+        )
+
+    def _is_between_messages(self) -> bool:
+        return (
+            self.state == self.STATE_OPEN
+            and self.current_frame is None
+            and not self.inside_message
+            and self._listeners is None
+        )
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take what a read brought."""
+        if not self.receives_fast:
+            self._dataReceived(data)  # Autobahn's own dataReceived adds a log line that is formatted and dropped
+        elif self._pieces is not None:
+            self._receive_piece(data)
+        elif not self.data and self._is_between_messages() and self._perMessageCompress is None:
+            payload = single_payload(data, self._most)
+            if payload is None or not self._take_payloads((payload,)):
+                self._dataReceived(data)
+            else:
+                self.trafficStats.incomingOctetsWireLevel += len(data)
+                self._count(1, len(payload), len(payload))
+        else:
+            self._dataReceived(data)
+
+    def consumeData(self) -> None:
+        """Work off the receive buffer."""
+        if not self.receives_fast or self.state not in (self.STATE_OPEN, self.STATE_CLOSING):
+            super().consumeData()
+            return
+        while True:
+            if self._is_between_messages() and (not self._consume_plain() or self.state == self.STATE_CLOSED):
+                return
+            # one step of Autobahn's parser: a header, or a payload as far as it is there
+            if not self.processData() or self.state == self.STATE_CLOSED:
+                return
+
+    def _consume_plain(self) -> bool:
+        """Take the plain frames at the head of the buffer; tell whether the next one is Autobahn's to parse."""
+        while True:
+            data = self.data
+            kind = COMPRESSED_TEXT if self._perMessageCompress is not None and data[:1] == b"\xc1" else TEXT
+            payloads, position, lacking, is_foreign = split(data, 0, self._most, kind)
+            if not payloads:
+                if lacking > COLLECT_ABOVE:
+                    self._pieces, self._lacking, self.data = [data], lacking, b""
+                return is_foreign
+            self.data = data[position:]
+            if kind == COMPRESSED_TEXT:
+                if not self._take_compressed(payloads):
+                    return True
+            else:
+                taken = self._take_payloads(payloads)
+                self._count(taken, octets := sum(map(len, payloads[:taken])), octets)
+                if taken < len(payloads):
+                    back = sum(len(payload) + header_size(len(payload)) for payload in payloads[taken:])
+                    self.data = data[position - back : position] + self.data
+                    return True
+            if not is_foreign or self._perMessageCompress is None:
+                return is_foreign
+            # With compression, what follows may be the other kind of plain frame: look again.
+
+    def _take_compressed(self, frames: Sequence[bytes]) -> bool:
+        """Inflate and take messages; tell whether the line is still open."""
+        for frame in frames:
+            payload = inflate(self, frame)
+            if payload is None:
+                return False  # the line was failed
+            taken = self._take_payloads((payload,))
+            if not taken and self.state == self.STATE_OPEN:
+                self._take_undecodable(payload)
+            if self.state != self.STATE_OPEN:
+                return False
+            self._count(1, len(frame), len(payload))
+        return True
+
+    def _take_undecodable(self, payload: bytes) -> None:
+        # An inflated frame cannot be handed back to Autobahn's parser: say what that would.
+        try:
+            payload.decode()
+        except UnicodeDecodeError as error:
+            self._invalid_payload(
+                f"encountered invalid UTF-8 while processing text message at payload octet index {error.start}"
+            )
+        else:
+            self._onMessage(payload, isBinary=False)
+
+    def _receive_piece(self, data: bytes) -> None:
+        if len(data) < self._lacking and self.state == self.STATE_OPEN:
+            assert self._pieces is not None
+            self._pieces.append(data)
+            self._lacking -= len(data)
+            self.trafficStats.incomingOctetsWireLevel += len(data)
+        else:
+            # complete, or nothing for us any more: back to where it belongs
+            pieces, self._pieces = self._pieces, None
+            self.data = b"".join(pieces or ())
+            self._dataReceived(data)
+
+    def _count(self, messages: int, octets: int, inflated_octets: int) -> None:
+        stats: TrafficStats = self.trafficStats
+        stats.incomingOctetsWebSocketLevel += octets
+        stats.incomingOctetsAppLevel += inflated_octets
+        stats.incomingWebSocketFrames += messages
+        stats.incomingWebSocketMessages += messages
+
+
+@functools.cache
+def _is_untouched(classes: tuple[type[Any], ...]) -> bool:
+    """Tell whether every step of a message's way is there, and ours or Autobahn's own."""
+    makers = [next((base.__module__ for base in classes if name in vars(base)), "") for name in MESSAGE_PATH]
+    return all(maker.partition(".")[0] in ("autobahn", "copra_tx") for maker in makers)
