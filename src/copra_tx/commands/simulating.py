@@ -1,0 +1,61 @@
+"""``copra-tx simulate``: the simulated exchange, for any client."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from twisted.internet.error import CannotListenError
+
+from copra_tx.bridge import reactor_for
+from copra_tx.simulator import SimulatedExchange
+from copra_tx.simulator.minute import RECORDED_PRODUCTS
+
+from .complaints import complain
+from .running import Run
+
+__all__ = ["simulate"]
+
+
+def simulate(
+    *,
+    host: str,
+    port: int,
+    tls: bool,
+    speed: float,
+    products: Sequence[str],
+    seconds: float | None,
+) -> int:
+    """
+    Serve the simulated exchange until Ctrl-C, and print where it is.
+
+    Args:
+        host: Address to listen on.
+        port: Port; 0 takes any that is free.
+        tls: Speak wss, with a certificate of a throw-away authority whose file is printed.
+        speed: Seconds of the market in one second; ``math.inf`` is as fast as a client reads.
+        products: Ids of the listed products; none for those that have a recorded market.
+        seconds: End after this many; ``None`` for no limit.
+
+    Returns:
+        The program's status.
+    """
+    reactor = reactor_for(None)
+    exchange = SimulatedExchange(
+        reactor, host=host, port=port, tls=tls, speed=speed, products=products or RECORDED_PRODUCTS
+    )
+    try:
+        exchange.startService()
+    except CannotListenError as error:
+        reason = error.socketError.strerror or error.socketError
+        return complain(f"cannot listen on {host}:{port}: {reason}; choose another --port (0 takes any that is free)")
+    lines = [f"Simulated exchange at {exchange.url}"]
+    trust = ""
+    if tls:
+        lines.append(f"Certificate authority in {exchange.ca_file}")
+        trust = f" --ca-file {exchange.ca_file}"
+    product = next(iter(products), "BTC-USD")
+    lines.append(f"To see it: copra-tx watch {product} --feed-url {exchange.url}{trust}\n")
+    sys.stdout.write("\n".join(lines))
+    sys.stdout.flush()
+    return Run(reactor, seconds)(exchange)
