@@ -23,12 +23,14 @@ from twisted.internet.ssl import (
     optionsForClientTLS,
     trustRootFromCertificates,
 )
+from twisted.protocols.tls import BufferingTLSTransport
 
-from copra_tx.websocket import Channel, Client
+from copra_tx.websocket import Channel, Client, dialing
 from copra_tx.websocket.dialing import EndpointConnector, make_endpoint
 from copra_tx.websocket.pacing import Pacer
 from copra_tx.websocket.proxy import Proxy
 from copra_tx.websocket.tls import verifying_creator
+from copra_tx.websocket.tls_reading import CollectingTls, DirectTls
 from support.peers import (
     LOCAL,
     Caller,
@@ -48,6 +50,12 @@ HOST = "feed.example"
 DESTINATION = HostnameAddress(HOST.encode(), 443)
 TICKER = Channel("ticker", "BTC-USD")
 TICK = {"type": "ticker", "product_id": "BTC-USD", "price": "1.00"}
+
+
+@pytest.fixture(params=[BufferingTLSTransport, CollectingTls, DirectTls], autouse=True)
+def _each_way_of_reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever way an installation reads TLS, everything here holds."""
+    monkeypatch.setattr(dialing, "tls_transport", lambda: request.param)
 
 
 class Feed(FeedServer):

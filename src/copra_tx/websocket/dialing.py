@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 from zope.interface import directlyProvides, implementer
 
 from .proxy import Proxy, TunnelEndpoint
+from .tls_reading import tls_transport
 
 __all__ = ["EndpointConnector", "TlsEndpoint", "make_endpoint"]
 
@@ -75,6 +76,7 @@ class TlsEndpoint:
     def connect(self, protocol_factory: IProtocolFactory) -> Deferred[IProtocol]:
         """Dial. Fires with the protocol once the transport is there, before the TLS handshake is done."""
         tls_factory = TLSMemoryBIOFactory(self._tls, True, protocol_factory, clock=self._clock)
+        tls_factory.protocol = tls_transport()
         return self._endpoint.connect(tls_factory).addCallback(_inside_tls)
 
 
@@ -221,6 +223,7 @@ class _Witness(Protocol):
 
     def __init__(self, protocol: IProtocol, connector: EndpointConnector) -> None:
         self._protocol, self._connector = protocol, connector
+        self.dataReceived = protocol.dataReceived  # type: ignore[method-assign]  # a call less for each read
         if IHandshakeListener.providedBy(protocol):
             directlyProvides(self, IHandshakeListener)
 
@@ -230,9 +233,6 @@ class _Witness(Protocol):
 
     def handshakeCompleted(self) -> None:
         self._protocol.handshakeCompleted()  # type: ignore[attr-defined]  # it listens, or this is not called
-
-    def dataReceived(self, data: bytes) -> None:
-        self._protocol.dataReceived(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         try:

@@ -1,0 +1,106 @@
+"""
+Reading TLS: all records of one read from the socket reach the protocol at once.
+
+A feed sends each message in a TLS record of its own. Twisted's transport hands these on one by one, and pays for each
+read with two exceptions and a fresh buffer of 32 KiB. ``CollectingTls`` hands them on together; ``DirectTls`` calls
+OpenSSL through pyOpenSSL's own binding besides, into one buffer that is kept. Both are Twisted's transport in all else:
+handshake, verification, writing, and each of the ways in which a line can end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from OpenSSL import SSL
+from twisted.protocols.policies import ProtocolWrapper
+from twisted.protocols.tls import BufferingTLSTransport
+from twisted.python.failure import Failure
+
+__all__ = ["CollectingTls", "DirectTls", "tls_transport"]
+
+_READ_SIZE = 2**15
+
+_TWISTEDS = (
+    *("_flushReceiveBIO", "_flushSendBIO", "_shutdownTLS", "_tlsShutdownFinished", "_lostTLSConnection", "_aborted"),
+)
+_lib: Any = getattr(SSL, "_lib", None)
+_ffi: Any = getattr(SSL, "_ffi", None)
+
+
+class CollectingTls(BufferingTLSTransport):
+    """Twisted's TLS transport; one ``dataReceived`` for all records of one read. Calls pyOpenSSL's public API."""
+
+    _lostTLSConnection: bool
+    _aborted: bool
+    _tlsConnection: SSL.Connection
+
+    def _flushReceiveBIO(self) -> None:
+        while not self._lostTLSConnection:
+            records, error = self._read_records()
+            if records and not self._aborted:
+                ProtocolWrapper.dataReceived(self, records[0] if len(records) == 1 else b"".join(records))
+            if error is None or self._lostTLSConnection:
+                break
+            if isinstance(error, SSL.ZeroReturnError):
+                self._shutdownTLS()
+                self._tlsShutdownFinished(None)
+            else:
+                self._tlsShutdownFinished(Failure(error))
+        self._flushSendBIO()
+
+    def _read_records(self) -> tuple[list[bytes], SSL.Error | None]:
+        """Return what there is to read, and the error that says why there is no more; ``None``: it has to come."""
+        receive, records = self._tlsConnection.recv, []
+        try:
+            while True:
+                records.append(receive(_READ_SIZE))
+        except SSL.WantReadError:
+            return records, None
+        except SSL.Error as error:
+            return records, error
+
+
+class DirectTls(CollectingTls):
+    """As ``CollectingTls``, with the calls that each read makes going straight to OpenSSL."""
+
+    def makeConnection(self, transport: Any) -> None:
+        """Begin; with a buffer of its own, that each record is read into."""
+        self._record = _ffi.new("char[]", _READ_SIZE)
+        self._octets = _ffi.buffer(self._record)
+        super().makeConnection(transport)
+
+    def _read_records(self) -> tuple[list[bytes], SSL.Error | None]:
+        connection: Any = self._tlsConnection
+        ssl, record, octets, read = connection._ssl, self._record, self._octets, _lib.SSL_read  # noqa: SLF001
+        records: list[bytes] = []
+        while (size := read(ssl, record, _READ_SIZE)) > 0:
+            records.append(octets[:size])
+        if _lib.SSL_get_error(ssl, size) == _lib.SSL_ERROR_WANT_READ:
+            return records, None
+        try:
+            connection._raise_ssl_error(ssl, size)  # noqa: SLF001
+        except SSL.WantReadError:
+            return records, None
+        except SSL.Error as error:
+            return records, error
+        raise AssertionError("OpenSSL read nothing and gave no reason")
+
+    def _flushSendBIO(self) -> None:
+        connection: Any = self._tlsConnection
+        size = _lib.BIO_read(connection._from_ssl, self._record, _READ_SIZE)  # noqa: SLF001
+        if size > 0:
+            self.transport.write(self._octets[:size])  # type: ignore[union-attr]  # connected, or it would not be called
+
+
+def tls_transport() -> type[BufferingTLSTransport]:
+    """
+    Return the fastest TLS transport that the installed Twisted and pyOpenSSL allow.
+
+    Each uses a few undocumented names; where one is missing, the next slower transport does.
+    """
+    if not all(hasattr(BufferingTLSTransport, name) for name in _TWISTEDS):
+        return BufferingTLSTransport
+    binding = all(hasattr(_lib, name) for name in ("SSL_read", "SSL_get_error", "BIO_read", "SSL_ERROR_WANT_READ"))
+    if binding and hasattr(_ffi, "buffer") and hasattr(SSL.Connection, "_raise_ssl_error"):
+        return DirectTls
+    return CollectingTls
