@@ -324,3 +324,19 @@ def test_an_on_open_without_super_is_told(world: World, caplog: pytest.LogCaptur
     assert server.requests == []
     assert len(said) == 1
     assert said[0].endswith("Mute")
+
+
+def test_a_subclass_may_have_attributes_of_its_own(world: World) -> None:
+    class Own(Recorder):
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            super().__init__(*args, **kwargs)
+            for name in ("messages_seen", "_buffer", "_line", "_requests", "_delivery", "_subscriptions", "book"):
+                setattr(self, name, None)
+
+    client = world.client(kind=Own)
+    world.open().say({"type": "ticker", "product_id": "BTC-USD"})
+    world.advance(0)
+    assert len(client.messages) == 1
+    for name in ("line", "counters", "options", "pacer", "callbacks", "reception", "channels"):
+        with pytest.raises(AttributeError, match=name):
+            setattr(client, name, None)  # loudly, since nothing would work afterwards

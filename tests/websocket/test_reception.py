@@ -74,7 +74,7 @@ def test_what_a_callback_causes_comes_before_the_next_message(world: World) -> N
         def on_message(self, message: Any) -> None:
             super().on_message(message)
             if message["n"] == 1:
-                self._delivery.deliver("on_error", self.on_error, "caused by 1")
+                self._Client__delivery.deliver("on_error", self.on_error, "caused by 1")
 
     client = world.client(kind=Asking)
     world.open()
@@ -158,5 +158,5 @@ def test_iteration_gets_them_too(world: World) -> None:
     client.__aiter__()
     world.open()
     world.line.receive(ticks(50))
-    assert len(client._buffer) == 50
+    assert len(client._Client__buffer) == 50
     assert numbers(client) == list(range(50))

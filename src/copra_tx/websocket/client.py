@@ -72,9 +72,6 @@ class Client(FeedFactory):
     Attributes:
         connected, disconnected: ``ConnectionEvent``s: ``is_set()``, ``await wait()``, ``when_set()``.
         closing: Whether ``close()`` was called since the client last joined its loop.
-        counters: What happened so far, as numbers.
-        options: The options, checked.
-        line: The state of the connection.
 
     Raises:
         ConfigurationError: (a ``ValueError``) If an argument cannot work.
@@ -102,9 +99,9 @@ class Client(FeedFactory):
     ) -> None:
         # As in Twisted, a subclass may set these two for all its instances.
         options = {"initial_delay": self.initialDelay, "max_delay": self.maxDelay} | options
-        self.options = Options.from_arguments(**options)
-        self._subscriptions = Subscriptions(_listed(channels))
-        self._credentials = ExchangeCredentials(key, secret, passphrase) if auth else None
+        self.__options = Options.from_arguments(**options)
+        self.__subscriptions = Subscriptions(_listed(channels))
+        self.__credentials = ExchangeCredentials(key, secret, passphrase) if auth else None
         reactor = reactor_for(loop) if reactor is None else reactor
         self.loop = asyncio_loop_of(reactor) if loop is None else loop
         self.feed_url = feed_url
@@ -113,8 +110,8 @@ class Client(FeedFactory):
         self.closing = False
         self.connected, self.disconnected = ConnectionEvent(), ConnectionEvent()
         self.disconnected.set()
-        self.counters = Counters()
-        self.pacer = shared_pacer(reactor) if pacer is None else pacer
+        self.__counters = Counters()
+        self.__pacer = shared_pacer(reactor) if pacer is None else pacer
         super().__init__(feed_url, reactor, self.options)
         self._assemble(reactor)
         if auto_connect:
@@ -127,36 +124,71 @@ class Client(FeedFactory):
             reactor, self.host, self.port, tls=tls, proxy=options.proxy, timeout=options.open_timeout
         )
         connector = EndpointConnector(endpoint, self, HostnameAddress(self.host.encode(), self.port))
-        self._delivery = Delivery(
+        self.__delivery = Delivery(
             reactor,
             self.counters,
             options.max_buffered,
             full=lambda: self.line.flow.full("callbacks", options.max_buffered),
             drained=lambda: self.line.flow.drained("callbacks"),
         )
-        self._buffer = MessageBuffer(
+        self.__buffer = MessageBuffer(
             options.max_buffered,
             full=lambda: self.line.flow.full("iteration", options.max_buffered),
             drained=lambda: self.line.flow.drained("iteration"),
         )
-        self._requests = Requests(
+        self.__requests = Requests(
             reactor,
             self.pacer,
-            self._subscriptions,
+            self.__subscriptions,
             self._send_request,
             lambda error: self.callbacks.tell(error),  # noqa: PLW0108  # made below
             options.answer_timeout,
         )
-        self.callbacks = Callbacks(self, self._delivery, self._requests, self._buffer)
-        self.reception = Reception(self, reactor, self._delivery, self._subscriptions, self._requests, self._buffer)
-        self.line = Line(self, reactor, connector, options, self.counters, self.callbacks)
+        self.__callbacks = Callbacks(self, self.__delivery, self.__requests, self.__buffer)
+        self.__reception = Reception(
+            self, reactor, self.__delivery, self.__subscriptions, self.__requests, self.__buffer
+        )
+        self.__line = Line(self, reactor, connector, options, self.counters, self.callbacks)
+
+    # What the client is made of is out of the way of a subclass' own attributes: two underscores, or a property that
+    # cannot be set.
+
+    @property
+    def options(self) -> Options:
+        """The options, checked."""
+        return self.__options
+
+    @property
+    def counters(self) -> Counters:
+        """What happened so far, as numbers."""
+        return self.__counters
+
+    @property
+    def pacer(self) -> Pacer:
+        """The limiter of dials and requests."""
+        return self.__pacer
+
+    @property
+    def line(self) -> Line:
+        """The connection, or the way to the next one; ``line.state`` tells."""
+        return self.__line
+
+    @property
+    def callbacks(self) -> Callbacks:
+        """For the protocol: takes what happens on the line."""
+        return self.__callbacks
+
+    @property
+    def reception(self) -> Reception:
+        """For the protocol: takes what comes in."""
+        return self.__reception
 
     # -- the documented methods
 
     @property
     def channels(self) -> Mapping[str, Channel]:
         """Channel name to what is wanted of it now; a live read-only view."""
-        return self._subscriptions.wanted
+        return self.__subscriptions.wanted
 
     def add_as_task_to_loop(self) -> None:
         """
@@ -184,7 +216,7 @@ class Client(FeedFactory):
             or ``ClientClosedError``. A failure that nobody looks at is told through ``on_error``.
         """
         self._check_thread("subscribe()")
-        return self._requests.subscribe(_listed(channels))
+        return self.__requests.subscribe(_listed(channels))
 
     def unsubscribe(self, channels: Channel | Iterable[Channel]) -> AwaitableDeferred[None]:
         """
@@ -196,7 +228,7 @@ class Client(FeedFactory):
             Fires with ``None`` when the server has taken note.
         """
         self._check_thread("unsubscribe()")
-        return self._requests.unsubscribe(_listed(channels))
+        return self.__requests.unsubscribe(_listed(channels))
 
     def renew(self, channels: Channel | Iterable[Channel]) -> AwaitableDeferred[None]:
         """
@@ -206,7 +238,7 @@ class Client(FeedFactory):
             As ``subscribe``.
         """
         self._check_thread("renew()")
-        return self._requests.renew(_listed(channels))
+        return self.__requests.renew(_listed(channels))
 
     def close(self) -> AwaitableDeferred[None]:
         """
@@ -231,7 +263,7 @@ class Client(FeedFactory):
         s. Like every callback it may be ``async`` or return a Deferred; the next callback then waits for it.
         """
         self._log.info("{name} connected to {url}", name=self.name, url=self.feed_url)
-        self._requests.begin()
+        self.__requests.begin()
 
     def on_message(self, message: Any) -> Any:
         """
@@ -240,7 +272,7 @@ class Client(FeedFactory):
         Args:
             message: A dict, as the server sent it; for data of ``level3`` a list. Prices and sizes are strings.
         """
-        if not self._buffer.active:
+        if not self.__buffer.active:
             print(message)  # noqa: T201  # documented
 
     def on_error(self, message: str, reason: str = "") -> Any:
@@ -298,12 +330,12 @@ class Client(FeedFactory):
         Iteration goes on over reconnections and ends at ``close()``. It raises a ``LineError`` if the line is lost
         and not made again. At most ``max_buffered`` messages wait; then the line is paused until half are taken.
         """
-        self._buffer.begin()
+        self.__buffer.begin()
         return self
 
     async def __anext__(self) -> Any:
         """Return the next message."""
-        return await self._buffer.take()
+        return await self.__buffer.take()
 
     # -- inside
 
@@ -320,15 +352,15 @@ class Client(FeedFactory):
         """Undo ``close()``: the next dial is welcome."""
         super().reopen()
         self.closing = False
-        self._buffer.reopen()
+        self.__buffer.reopen()
 
     def _closed_and_idle(self, closed: AwaitableDeferred[None]) -> AwaitableDeferred[None]:
-        inside = self._delivery.inside
+        inside = self.__delivery.inside
         deadline = self.reactor.seconds() + self.options.close_timeout
         done: AwaitableDeferred[None] = AwaitableDeferred()
 
         def wind_down(_: object) -> None:
-            idle = self._delivery.wind_down(max(0.0, deadline - self.reactor.seconds()))
+            idle = self.__delivery.wind_down(max(0.0, deadline - self.reactor.seconds()))
             if inside:
                 done.callback(None)  # called by the very callback that would be waited for
             else:
@@ -339,7 +371,7 @@ class Client(FeedFactory):
 
     def _send_request(self, kind: Literal["subscribe", "unsubscribe"], channels: Sequence[Channel]) -> None:
         if self.line.protocol is not None:
-            self.line.protocol.sendMessage(request(kind, channels, self._credentials, f"{time.time():.6f}"))
+            self.line.protocol.sendMessage(request(kind, channels, self.__credentials, f"{time.time():.6f}"))
 
     def _check_thread(self, call: str) -> None:
         check_thread(self.reactor, f"{type(self).__name__}.{call}")

@@ -45,7 +45,10 @@ class FeedFactory(WebSocketClientFactory, ReconnectingClientFactory):  # type: i
     initialDelay = 1.0
     maxDelay = 30
 
-    line: Line
+    @property
+    def line(self) -> Line:
+        """The connection, or the way to the next one."""
+        raise NotImplementedError
 
     def __init__(self, url: str, reactor: Any, options: Options) -> None:
         try:
