@@ -57,6 +57,7 @@ class Quote:
         count: Messages about the product.
         received: When the last of them came, on the caller's clock.
         rate: Messages a second, when last looked at.
+        decimals: The most digits behind the point that a price had.
     """
 
     product_id: str
@@ -72,6 +73,7 @@ class Quote:
     count: int = 0
     received: float = 0.0
     rate: float = 0.0
+    decimals: int = 0
     _rate: Rate = field(default_factory=Rate, repr=False)
     _levels: dict[str, dict[Decimal, str]] = field(default_factory=dict, repr=False)
 
@@ -81,6 +83,7 @@ class Quote:
         for side, best in ("buy", max), ("sell", min):
             if levels := self._levels.get(side):
                 price = best(levels)
+                self.decimals = max(self.decimals, len(f"{price:f}".partition(".")[2]))
                 if side == "buy":
                     self.bid, self.bid_size = f"{price:f}", levels[price]
                 else:
@@ -99,6 +102,7 @@ class Quote:
         if before is not None and price is not None and price != before:
             self.trend = 1 if price > before else -1
         self.price, self.time = _text(message, "price"), _text(message, "time")
+        self.decimals = max(self.decimals, len(self.price.partition(".")[2]))
         self.side, self.size = str(taker_side or ""), str(size or "")
 
     def snapshot(self, message: Mapping[str, Any]) -> None:

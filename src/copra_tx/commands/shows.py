@@ -25,6 +25,9 @@ __all__ = ["DrawnTable", "JsonLines", "PrintedTable", "Show", "show_for_stdout"]
 FRAMES = 4
 """Pictures a second."""
 
+NEWS_TIME = 20.0
+"""Seconds for which news are shown."""
+
 PRINT_INTERVAL = 5.0
 """Seconds between two tables on a terminal that cannot be drawn on."""
 
@@ -38,8 +41,11 @@ class Show(Protocol):
     def connected(self) -> None:
         """The line is open."""
 
+    def lost(self, reason: str) -> None:
+        """The line is lost, and will be made again."""
+
     def news(self, text: str) -> None:
-        """Something that a person should know: a lost line, an error of the server."""
+        """Something that a person should know."""
 
 
 class JsonLines(MultiService):
@@ -67,6 +73,10 @@ class JsonLines(MultiService):
     def connected(self) -> None:
         """Say nothing: the messages do."""
 
+    def lost(self, reason: str) -> None:
+        """Write a remark to standard error."""
+        self.news(f"connection lost, reconnecting: {reason}")
+
     def news(self, text: str) -> None:
         """Write a remark to standard error."""
         remark(text)
@@ -78,12 +88,13 @@ class _TableShow(Service):
     interval: float
 
     def __init__(self, title: str, product_ids: Iterable[str], reactor: Any, failed: Callable[[str], object]) -> None:
-        self.table = Table(title)
+        self._title = one_line(title)
+        self._table = Table()
         self._quotes = Quotes(product_ids)
         self._reactor = reactor
         self._failed = failed
-        self._status = "connecting"
-        self._since = reactor.seconds()
+        self._state, self._since = "connecting", reactor.seconds()
+        self._news, self._told = "", 0.0
         self._clock = LoopingCall(self._tick)
         self._clock.clock = reactor
 
@@ -104,11 +115,16 @@ class _TableShow(Service):
 
     def connected(self) -> None:
         """Have the status say so."""
-        self._status, self._since = "open", self._reactor.seconds()
+        self._state, self._since = "open", self._reactor.seconds()
+
+    def lost(self, reason: str) -> None:
+        """Have the status say so."""
+        self._state, self._since = "reconnecting", self._reactor.seconds()
+        self.news(f"connection lost: {reason}")
 
     def news(self, text: str) -> None:
-        """Have the status say so, until the line is open again."""
-        self._status, self._since = one_line(text), self._reactor.seconds()
+        """Show it for a while."""
+        self._news, self._told = one_line(text), self._reactor.seconds()
 
     def _tick(self) -> None:
         self._quotes.sample(self._reactor.seconds())
@@ -121,10 +137,12 @@ class _TableShow(Service):
     def lines(self, look: Look, columns: int, rows: int | None = None) -> list[str]:
         """Return the table as lines of text."""
         now = self._reactor.seconds()
-        status = f"{self._status} for {_duration(now - self._since)}, {self._quotes.count:,} messages"
+        status = f"{self._state} for {_duration(now - self._since)}, {self._quotes.count:,} messages"
         if self.running:
             status += f", {self._quotes.rate:,.0f}/s. Ctrl-C ends."
-        return self.table.lines(list(self._quotes.products.values()), status, now, look, columns, rows)
+        news = self._news if now - self._told < NEWS_TIME else ""
+        head = [self._title, status, news]
+        return self._table.lines(head, list(self._quotes.products.values()), now, look, columns, rows)
 
     def _broken(self, failure: Failure) -> None:
         failure.trap(OSError)
@@ -185,7 +203,7 @@ class PrintedTable(_TableShow):
         self.show()
 
     def news(self, text: str) -> None:
-        """Write a remark to standard error, too."""
+        """Write a remark to standard error at once, too."""
         super().news(text)
         remark(text)
 

@@ -55,16 +55,18 @@ class _Column:
     right: bool = True
 
 
-def _grouped(text: str) -> str:
+def _grouped(text: str, decimals: int = 0) -> str:
     number = decimal_or_none(text)
-    return one_line(text) if number is None else f"{number:,f}"
+    if number is None:
+        return one_line(text)
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int)  # of a finite number
+    return f"{number:,.{max(decimals, -exponent)}f}"  # nothing is rounded
 
 
 def _price(quote: Quote, _: float, look: Look) -> _Cell:
-    return f"{_grouped(quote.price)} {look.arrow(quote.trend)}", [
-        _BOLD,
-        *([_TRENDS[quote.trend]] if quote.trend else []),
-    ]
+    style = [_BOLD, _TRENDS[quote.trend]] if quote.trend else [_BOLD]
+    return f"{_grouped(quote.price, quote.decimals)} {look.arrow(quote.trend)}", style
 
 
 def _side(quote: Quote, _: float, __: Look) -> _Cell:
@@ -87,8 +89,8 @@ _COLUMNS = (
     _Column("PRODUCT", 0, lambda quote, _, __: (one_line(quote.product_id), []), right=False),
     _Column("PRICE  ", 1, _price),
     _Column("BID SIZE", 9, lambda quote, _, __: (_grouped(quote.bid_size), [_DIM])),
-    _Column("BID", 2, lambda quote, _, __: (_grouped(quote.bid), [])),
-    _Column("ASK", 3, lambda quote, _, __: (_grouped(quote.ask), [])),
+    _Column("BID", 2, lambda quote, _, __: (_grouped(quote.bid, quote.decimals), [])),
+    _Column("ASK", 3, lambda quote, _, __: (_grouped(quote.ask, quote.decimals), [])),
     _Column("ASK SIZE", 8, lambda quote, _, __: (_grouped(quote.ask_size), [_DIM])),
     _Column("LAST", 6, _side, right=False),
     _Column("SIZE", 5, lambda quote, _, __: (_grouped(quote.size), [])),
@@ -104,24 +106,26 @@ class Table:
 
     Columns never get narrower again, so that nothing jumps about; where the terminal is too narrow, whole columns
     are left out, the least important ones first.
-
-    Args:
-        title: What is shown; a line at the top.
     """
 
-    def __init__(self, title: str) -> None:
-        self.title = one_line(title)
+    def __init__(self) -> None:
         self._widths = [len(column.title) for column in _COLUMNS]
 
     def lines(
-        self, quotes: Sequence[Quote], status: str, now: float, look: Look, columns: int, rows: int | None = None
+        self,
+        head: Sequence[str],
+        quotes: Sequence[Quote],
+        now: float,
+        look: Look,
+        columns: int,
+        rows: int | None = None,
     ) -> list[str]:
         """
         Return the lines.
 
         Args:
+            head: Lines above the table, the first of which is its title.
             quotes: The products, in their order.
-            status: A line below the title.
             now: The time, on the clock of ``Quote.received``.
             look: How they may look.
             columns: Characters in a line.
@@ -132,18 +136,14 @@ class Table:
             self._widths = [max(width, len(text)) for width, (text, _) in zip(self._widths, row, strict=True)]
         shown = self._shown(columns)
         titles: list[_Cell] = [(column.title, [_DIM]) for column in _COLUMNS]
-        head = [
-            look.style(self.title[:columns], _BOLD),
-            one_line(status)[:columns],
-            "",
-            self._line(titles, shown, look),
-        ]
-        body = [self._line(row, shown, look) for row in cells]
-        if rows is not None and len(head) + len(body) > rows:
-            fit = max(0, rows - len(head) - 1)
-            more = f"... and {len(body) - fit} more"
-            body = [*body[:fit], more[:columns]]
-        return [*head, *body][:rows]
+        top = [line[:columns] for line in head]
+        top[0] = look.style(top[0], _BOLD)
+        top.append(self._line(titles, shown, look, columns))
+        body = [self._line(row, shown, look, columns) for row in cells]
+        if rows is not None and len(top) + len(body) > rows:
+            fit = max(0, rows - len(top) - 1)
+            body[fit:] = [f"... and {len(body) - fit} more"[:columns]]
+        return [*top, *body][:rows]
 
     def _shown(self, columns: int) -> list[int]:
         shown = list(range(len(_COLUMNS)))
@@ -151,11 +151,11 @@ class Table:
             shown.remove(max(shown, key=lambda one: _COLUMNS[one].rank))
         return shown
 
-    def _line(self, cells: Sequence[_Cell], shown: Sequence[int], look: Look) -> str:
+    def _line(self, cells: Sequence[_Cell], shown: Sequence[int], look: Look, columns: int) -> str:
         parts = []
         for one in shown:
             text, style = cells[one]
             width = self._widths[one]
             padded = text.rjust(width) if _COLUMNS[one].right else text.ljust(width)
-            parts.append(look.style(padded, *style))
+            parts.append(look.style(padded[:columns], *style))  # the last column left may still be too wide
         return _GAP.join(parts).rstrip()

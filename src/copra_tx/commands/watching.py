@@ -71,7 +71,7 @@ class WatchingClient(Client):
         if not self._confirmed:
             self._run.end(about_line(reason))
             return
-        self._show.news(f"connection lost, reconnecting: {reason}")
+        self._show.lost(reason)
         super().on_close(was_clean, code, reason)
 
     def _subscribed(self, _: None) -> None:
