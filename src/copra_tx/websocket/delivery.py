@@ -163,7 +163,8 @@ class Delivery:
             raise
         else:
             if result is None:
-                self._plain.add(name)
+                if name not in self._plain:
+                    self._plain.add(name)
                 self._busy = False
             else:
                 self.took(result, name, args)

@@ -20,6 +20,7 @@ from .tls import check_verified
 
 if TYPE_CHECKING:
     from .client import Client
+    from .reception import Reception
 
 __all__ = ["ClientProtocol"]
 
@@ -48,6 +49,7 @@ class ClientProtocol(FastReceiving):
     factory: Client
     _log = Logger()
     _cause: LineError | None = None
+    _reception: Reception
     _transport_reason: Failure | None = None
 
     # -- what the client is told
@@ -136,11 +138,15 @@ class ClientProtocol(FastReceiving):
 
     def _onOpen(self) -> None:
         if self.factory.line.opened(self):
+            self._reception = self.factory.reception
             self._begin_fast_receiving()
             self._guarded(super()._onOpen)
 
+    def _take_payload(self, payload: bytes) -> bool:
+        return self._reception.deliver_single(payload)
+
     def _take_payloads(self, payloads: Sequence[bytes]) -> int:
-        return self.factory.reception.deliver_payloads(payloads)
+        return self._reception.deliver_payloads(payloads, self)
 
     def _onMessage(self, payload: bytes, isBinary: bool) -> None:
         try:

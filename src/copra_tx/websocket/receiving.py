@@ -41,6 +41,13 @@ ASSUMED = (
 """What is read or written of Autobahn's state beside the calls above; a release without one gets its own way."""
 
 
+OPEN, CLOSING, CLOSED = (
+    WebSocketClientProtocol.STATE_OPEN,
+    WebSocketClientProtocol.STATE_CLOSING,
+    WebSocketClientProtocol.STATE_CLOSED,
+)
+
+
 class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn is not looked at
     """
     An Autobahn client protocol that hands plain text frames to ``_take_payloads`` instead of to its parser.
@@ -54,6 +61,10 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
     _most = NO_LIMIT  # octets of a payload that is taken
     _pieces: list[bytes] | None = None  # of a large frame that is not complete; Autobahn's buffer is empty meanwhile
     _lacking = 0  # octets that frame still lacks
+
+    def _take_payload(self, payload: bytes) -> bool:
+        """Take one message, and tell whether it was taken; as ``_take_payloads``."""
+        raise NotImplementedError
 
     def _take_payloads(self, payloads: Sequence[bytes]) -> int:
         """
@@ -75,12 +86,7 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
         )
 
     def _is_between_messages(self) -> bool:
-        return (
-            self.state == self.STATE_OPEN
-            and self.current_frame is None
-            and not self.inside_message
-            and self._listeners is None
-        )
+        return self.state == OPEN and self.current_frame is None and not self.inside_message and self._listeners is None
 
     def dataReceived(self, data: bytes) -> None:
         """Take what a read brought."""
@@ -88,26 +94,37 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
             self._dataReceived(data)  # Autobahn's own dataReceived adds a log line that is formatted and dropped
         elif self._pieces is not None:
             self._receive_piece(data)
-        elif not self.data and self._is_between_messages() and self._perMessageCompress is None:
+        elif (
+            not self.data
+            and self.state == OPEN
+            and self.current_frame is None
+            and not self.inside_message
+            and self._listeners is None
+            and self._perMessageCompress is None
+        ):
             payload = single_payload(data, self._most)
-            if payload is None or not self._take_payloads((payload,)):
+            if payload is None or not self._take_payload(payload):
                 self._dataReceived(data)
             else:
-                self.trafficStats.incomingOctetsWireLevel += len(data)
-                self._count(1, len(payload), len(payload))
+                octets, stats = len(payload), self.trafficStats
+                stats.incomingOctetsWireLevel += len(data)
+                stats.incomingOctetsWebSocketLevel += octets
+                stats.incomingOctetsAppLevel += octets
+                stats.incomingWebSocketFrames += 1
+                stats.incomingWebSocketMessages += 1
         else:
             self._dataReceived(data)
 
     def consumeData(self) -> None:
         """Work off the receive buffer."""
-        if not self.receives_fast or self.state not in (self.STATE_OPEN, self.STATE_CLOSING):
+        if not self.receives_fast or self.state not in (OPEN, CLOSING):
             super().consumeData()
             return
         while True:
-            if self._is_between_messages() and (not self._consume_plain() or self.state == self.STATE_CLOSED):
+            if self._is_between_messages() and (not self._consume_plain() or self.state == CLOSED):
                 return
             # one step of Autobahn's parser: a header, or a payload as far as it is there
-            if not self.processData() or self.state == self.STATE_CLOSED:
+            if not self.processData() or self.state == CLOSED:
                 return
 
     def _consume_plain(self) -> bool:
@@ -141,10 +158,10 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
             payload = inflate(self, frame)
             if payload is None:
                 return False  # the line was failed
-            taken = self._take_payloads((payload,))
-            if not taken and self.state == self.STATE_OPEN:
+            taken = self._take_payload(payload)
+            if not taken and self.state == OPEN:
                 self._take_undecodable(payload)
-            if self.state != self.STATE_OPEN:
+            if self.state != OPEN:
                 return False
             self._count(1, len(frame), len(payload))
         return True
@@ -161,7 +178,7 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
             self._onMessage(payload, isBinary=False)
 
     def _receive_piece(self, data: bytes) -> None:
-        if len(data) < self._lacking and self.state == self.STATE_OPEN:
+        if len(data) < self._lacking and self.state == OPEN:
             assert self._pieces is not None
             self._pieces.append(data)
             self._lacking -= len(data)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .client import Client
     from .delivery import Delivery
     from .iteration import MessageBuffer
+    from .protocol import ClientProtocol
     from .requests import Requests
     from .subscriptions import Subscriptions
 
@@ -70,14 +71,13 @@ class Reception:
 
     # -- many at once
 
-    def deliver_payloads(self, payloads: Sequence[bytes]) -> int:
+    def deliver_payloads(self, payloads: Sequence[bytes], protocol: ClientProtocol) -> int:
         """
         Take messages, each the payload of a text frame, and return how many were taken.
 
         Fewer than all, if one is not JSON (which may be bad UTF-8: ``deliver_payload`` or the protocol must judge it),
         or if the line is not open any more.
         """
-        protocol = self._client.line.protocol
         left: Any = iter(payloads)
         try:
             while _is_open(protocol) and left.__length_hint__():
@@ -159,6 +159,15 @@ class Reception:
 
     # -- one
 
+    def deliver_single(self, payload: bytes) -> bool:
+        """Take the payload of a text frame of an open line, and tell whether it was taken: not if it is not JSON."""
+        try:
+            message = self._decode(payload)
+        except NOT_JSON:
+            return False
+        self._deliver_message(message)
+        return True
+
     def deliver_payload(self, payload: bytes, is_binary: bool) -> None:
         """Take one message as it came, whatever it is."""
         if not _is_open(self._client.line.protocol):
@@ -174,19 +183,11 @@ class Reception:
             self._deliver_message(message)
 
     def _deliver_message(self, message: Any) -> None:
-        if type(message) is dict:
-            message_type = message.get("type")
-            if type(message_type) is not str:
-                self._unusable("no type", repr(message)[:_QUOTED])
-                return
-            if message_type == "error":
-                self._server_error(*error_words(message))
-                return
-            if message_type == "subscriptions":
-                self._requests.answered(listed(message))
-                self._client.line.answered()
-        elif not _is_row(message):
-            self._unusable("neither object nor row", repr(message)[:_QUOTED])
+        try:
+            is_data = message["type"] in MESSAGE_TYPES
+        except (KeyError, TypeError):  # a row, or nothing of the kind
+            is_data = _is_row(message)
+        if not is_data and not self._take_note(message):
             return
         if self._subscriptions.is_selective and not self._is_wanted(message):
             self._counters.unwanted += 1
@@ -195,6 +196,23 @@ class Reception:
         if self._buffer.active:
             self._buffer.put(message)
         self._delivery.deliver("on_message", self._client.on_message, message)
+
+    def _take_note(self, message: Any) -> bool:
+        """Do what a message is to us that brings no data of a channel; tell whether it is for ``on_message``."""
+        if type(message) is not dict:
+            self._unusable("neither object nor row", repr(message)[:_QUOTED])
+            return False
+        message_type = message.get("type")
+        if type(message_type) is not str:
+            self._unusable("no type", repr(message)[:_QUOTED])
+            return False
+        if message_type == "error":
+            self._server_error(*error_words(message))
+            return False
+        if message_type == "subscriptions":
+            self._requests.answered(listed(message))
+            self._client.line.answered()
+        return True
 
     def _server_error(self, message: str, reason: str) -> None:
         self._counters.errors += 1
