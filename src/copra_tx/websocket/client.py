@@ -39,6 +39,8 @@ from .tls import verifying_creator
 
 __all__ = ["Client"]
 
+_log = Logger()  # not the class' own: Twisted would log under a subclass' name, outside of our namespace
+
 
 class Client(FeedFactory):
     """
@@ -77,8 +79,6 @@ class Client(FeedFactory):
         ConfigurationError: (a ``ValueError``) If an argument cannot work.
         ReactorMismatchError: If another loop or reactor runs this process.
     """
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -262,7 +262,7 @@ class Client(FeedFactory):
         An override must call this one, else nothing is subscribed to and the server drops the connection after 5
         s. Like every callback it may be ``async`` or return a Deferred; the next callback then waits for it.
         """
-        self._log.info("{name} connected to {url}", name=self.name, url=self.feed_url)
+        _log.info("{name} connected to {url}", name=self.name, url=self.feed_url)
         self.__requests.begin()
 
     def on_message(self, message: Any) -> Any:
@@ -283,7 +283,7 @@ class Client(FeedFactory):
             message: What is wrong.
             reason: More about it; often empty.
         """
-        self._log.error("{name}: {message}. {reason}", name=self.name, message=message, reason=reason)
+        _log.error("{name}: {message}. {reason}", name=self.name, message=message, reason=reason)
 
     def on_close(self, was_clean: bool, code: int, reason: str) -> Any:
         """
@@ -296,7 +296,7 @@ class Client(FeedFactory):
             code: The code of the close frame; 1006 if there was none, 1005 if it had none.
             reason: The server's words, or the cause in ours.
         """
-        self._log.info(
+        _log.info(
             "{name} connection to {url} {unexpectedly}closed. {reason}",
             name=self.name,
             url=self.feed_url,
@@ -306,7 +306,7 @@ class Client(FeedFactory):
             was_clean=was_clean,
         )
         if self.auto_reconnect and not self.closing and self.continueTrying:
-            self._log.info("{name} attempting to reconnect to {url}.", name=self.name, url=self.feed_url)
+            _log.info("{name} attempting to reconnect to {url}.", name=self.name, url=self.feed_url)
             self.retry()
 
     # -- asyncio's idioms
@@ -341,7 +341,7 @@ class Client(FeedFactory):
 
     def warn_mute(self) -> None:
         """Say that a connection stays without any subscription, and why."""
-        self._log.warn(
+        _log.warn(
             "{name}: nothing is subscribed on the new connection, which the server will drop after 5 s: "
             "{klass}.on_open must call super().on_open()",
             name=self.name,
