@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol, connectWS
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
+
+from copra_tx.bridge import reactor_for
+from copra_tx.websocket import Client, ClientProtocol
+from copra_tx.websocket.pacing import Pacer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,22 +38,32 @@ def fuzzing_server() -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
+class EchoProtocol(ClientProtocol):
+    """Sends back what it gets, text and binary, and tells the factory nothing of it."""
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        if self.state == self.STATE_OPEN:
+            self.sendMessage(payload, isBinary)
+
+
+class Echo(Client):
+    """Asks for nothing; fires ``ended`` when the server has ended the line."""
+
+    protocol = EchoProtocol
+
+    def __init__(self, url: str) -> None:
+        self.ended: Deferred[None] = Deferred()
+        reactor = reactor_for(None)
+        super().__init__(None, [], url, auto_reconnect=False, pacer=Pacer(reactor, 1_000, 1_000))
+
+    def on_close(self, was_clean: bool, code: int, reason: str) -> None:
+        super().on_close(was_clean, code, reason)
+        self.ended.callback(None)
+
+
 def _visit(url: str) -> Deferred[None]:
     """Connect to ``url``, echo until the server ends it, and fire."""
-    ended: Deferred[None] = Deferred()
-
-    class Echo(WebSocketClientProtocol):
-        def onMessage(self, payload: bytes, isBinary: bool) -> None:
-            if self.state == self.STATE_OPEN:
-                self.sendMessage(payload, isBinary)
-
-        def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
-            ended.callback(None)
-
-    factory = WebSocketClientFactory(url)
-    factory.protocol, factory.noisy = Echo, False
-    connectWS(factory)
-    return ended
+    return Echo(url).ended
 
 
 async def test_all_cases_pass(fuzzing_server: subprocess.Popen[str]) -> None:
