@@ -191,6 +191,7 @@ def test_nothing_can_be_changed(attribute: str) -> None:
     with pytest.raises(AttributeError, match="make another one"):
         delattr(channel, attribute)
     assert channel == Channel("ticker", "BTC-USD")
+    assert not hasattr(channel, "__dict__")
 
 
 @pytest.mark.parametrize(

@@ -223,11 +223,13 @@ def test_products_held_without_any_listed_are_everything() -> None:
 
 
 def test_everything_is_asked_for_where_only_products_were() -> None:
-    """What the server lists then is no more than what was asked for."""
-    subscriptions = ledger(RFQ_BTC, rfq_matches=[BTC])
+    """What the server lists then is no more than what was asked for, before this connection or on it."""
+    subscriptions = ledger(RFQ_BTC)
+    subscriptions.want([RFQ_ETH])
+    subscriptions.answered(holding(rfq_matches=[BTC, ETH]))
     subscriptions.want([RFQ])
     assert subscriptions.missing() == [RFQ]
-    subscriptions.answered(holding(rfq_matches=[BTC, ETH]))
+    subscriptions.answered(holding(rfq_matches=[BTC, ETH, LTC]))
     assert subscriptions.missing() == []
 
 
