@@ -142,17 +142,6 @@ async def test_a_signal_ends_it_while_it_still_starts(number: signal.Signals) ->
         assert (running.text, running.errors) == ("", "")
 
 
-async def test_a_second_ctrl_c_ends_it_at_once() -> None:
-    """Here the exchange never answers the close, for which the first one waits."""
-    async with SimulatedExchange() as exchange, watching(exchange) as running:
-        await running.wrote("heartbeat")
-        exchange.stall(pongs=False)
-        running.signal(signal.SIGINT)
-        running.signal(signal.SIGINT)
-        assert await running.ended() == 0
-        assert running.errors == ""
-
-
 async def test_head_ends_it_quietly() -> None:
     async with process(*COPRA_TX, "demo", "--speed", "100") as running:
         await running.wrote("ticker")

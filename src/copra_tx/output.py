@@ -28,8 +28,11 @@ STDOUT = "-"
 MOST_WAITING = 1024 * 1024
 """So many bytes may wait for a slow reader before whoever writes is asked to wait, too."""
 
-FLUSH_TIME = 0.5
-"""Seconds that a slow reader gets, when the output is closed, to take what still waits."""
+FLUSH_TIME = 0.8
+"""
+Seconds that a slow reader gets, when the output is closed, to take what still waits; after that, as many again to take
+the rest of a line that it has begun.
+"""
 
 
 def json_line(message: object) -> bytes:
@@ -46,7 +49,7 @@ class LineOutput(Service):
     that an earlier program left unfinished is ended first: a reader never sees half of one within the file. Where the
     reader is slow (a pipe, a terminal), lines wait here, and ``write`` says when to go on.
 
-    As a service it closes when stopped, after at most ``FLUSH_TIME``, and opens again when started.
+    As a service it closes when stopped, after at most twice ``FLUSH_TIME``, and opens again when started.
 
     Args:
         path: The file, or ``-`` for standard output. It is opened at once.
@@ -69,6 +72,7 @@ class LineOutput(Service):
         self._flushed: Deferred[None] | None = None
         self._deadline: IDelayedCall | None = None
         self._watched = False
+        self._within_a_line = False
         self._open()
 
     # -- the service
@@ -84,7 +88,7 @@ class LineOutput(Service):
         Write what waits, as far as the reader takes it, and close.
 
         Returns:
-            Fires with ``None`` when it is closed, at most ``FLUSH_TIME`` later.
+            Fires with ``None`` when it is closed, at most twice ``FLUSH_TIME`` later.
         """
         super().stopService()
         self._make_room()
@@ -92,7 +96,7 @@ class LineOutput(Service):
         self._flushed = flushed
         flushed.addCallback(lambda _: self._close())
         if self._waiting:
-            self._deadline = self._reactor.callLater(FLUSH_TIME, self._give_up)
+            self._deadline = self._reactor.callLater(FLUSH_TIME, self._give_up_lines)
         else:
             self._all_written()
         return flushed
@@ -159,7 +163,9 @@ class LineOutput(Service):
     def _write_some(self) -> None:
         if not self._regular:
             # poll() promises room for so many bytes: more could block.
-            del self._waiting[: os.write(self._fd, self._waiting[: select.PIPE_BUF])]
+            done = os.write(self._fd, self._waiting[: select.PIPE_BUF])
+            self._within_a_line = not self._waiting.endswith(b"\n", 0, done)
+            del self._waiting[:done]
             return
         lines, done = bytes(self._waiting), 0
         self._waiting.clear()
@@ -174,9 +180,9 @@ class LineOutput(Service):
 
     def _fail(self, error: OSError) -> None:
         self._close()
+        self._failed(error)
         self._make_room()
         self._all_written()
-        self._failed(error)
 
     def _make_room(self) -> None:
         if self._room is not None:
@@ -191,15 +197,27 @@ class LineOutput(Service):
             flushed, self._flushed = self._flushed, None
             flushed.callback(None)
 
+    def _give_up_lines(self) -> None:
+        begun = self._waiting.index(b"\n") + 1 if self._within_a_line else 0
+        self._warn(self._waiting.count(b"\n", begun))
+        del self._waiting[begun:]
+        if self._waiting:
+            self._deadline = self._reactor.callLater(FLUSH_TIME, self._give_up)
+        else:
+            self._give_up()
+
     def _give_up(self) -> None:
+        if self._waiting:
+            self._warn(1)
         self._deadline = None
-        self._log.warn(
-            "The reader of {path} took nothing for {seconds} s; {lines} lines are lost",
-            path=self.path,
-            seconds=FLUSH_TIME,
-            lines=self._waiting.count(b"\n"),
-        )
         self._all_written()
+
+    def _warn(self, lines: int) -> None:
+        self._log.warn(
+            "The reader of {path} did not take everything in time: {lines} lines are lost",
+            path=self.path,
+            lines=lines,
+        )
 
     # -- the reactor's side
 

@@ -71,6 +71,9 @@ class Run:
             for number in ENDING:
                 signal.signal(number, signal.SIG_IGN)  # all is done; the interpreter's own end is not to be disturbed
             self._clean_up()
+        return self._status()
+
+    def _status(self) -> int:
         return complain(self._complaint) if self._complaint else 0
 
     def _expire(self) -> None:
@@ -82,7 +85,7 @@ class Run:
             return
         # A second one: something keeps us, such as a look-up of a name that nobody answers.
         self._clean_up()
-        os._exit(1 if self._complaint else 0)
+        os._exit(self._status())
 
     def _clean_up(self) -> None:
         for cleanup in self._cleanups:
