@@ -110,5 +110,5 @@ def test_a_snapshot_of_a_size_has_exactly_that_size(size: int) -> None:
 
 
 def test_no_snapshot_is_smaller_than_one_level() -> None:
-    with pytest.raises(ValueError, match="a snapshot has at least 1.. bytes, not 10"):
+    with pytest.raises(ValueError, match=r"a snapshot has at least 1\d\d bytes, not 10"):
         derive.snapshot_of_size(10, "BTC-USD")

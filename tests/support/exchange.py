@@ -186,7 +186,8 @@ async def dial_raw(url: str) -> RawClient:
     from twisted.internet.endpoints import connectProtocol
 
     host, port = url.rpartition("/")[2].split(":")
-    return await connectProtocol(TCP4ClientEndpoint(reactor, host, int(port)), RawClient())  # type: ignore[arg-type]
+    client: RawClient = await connectProtocol(TCP4ClientEndpoint(reactor, host, int(port)), RawClient())
+    return client
 
 
 class Hall:
@@ -210,20 +211,24 @@ class Hall:
 
     def connect(self, *, upgraded: bool = True, **options: Any) -> PlainClient:
         """Connect a client; unless told otherwise, up to and with the upgrade."""
-        client = _factory(self.exchange.url, self._reactor, options).buildProtocol(None)
-        server = self._reactor.tcpServers[-1][1].buildProtocol(None)
-        _, line = connect_in_memory(client, server, self._reactor)
+        client: PlainClient = _factory(self.exchange.url, self._reactor, options).buildProtocol(None)
+        _, line = connect_in_memory(client, self.server(), self._reactor)
         self.lines.append(line)
         if upgraded:
             self._reactor.advance(0)
-        return client  # type: ignore[no-any-return]
+        return client
+
+    def server(self) -> Any:
+        """Return the exchange's protocol for one more line."""
+        factory: Any = self._reactor.tcpServers[-1][1]
+        return factory.buildProtocol(None)
 
     @property
     def connection(self) -> Connection:
         """The exchange's newest live connection."""
         return self.exchange.connections[-1]
 
-    def pass_time(self, seconds: float, step: float = 0.05) -> None:
+    def pass_time(self, seconds: float, step: float = 1 / 16) -> None:
         """Let time pass, in steps: what is due within one goes out together."""
         for _ in range(round(seconds / step)):
             self._reactor.advance(step)

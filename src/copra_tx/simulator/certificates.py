@@ -8,19 +8,20 @@ import tempfile
 import weakref
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from twisted.internet.ssl import PrivateCertificate
+from OpenSSL import SSL
+from twisted.internet.ssl import DefaultOpenSSLContextFactory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from twisted.internet.ssl import CertificateOptions
+    from twisted.internet.interfaces import IOpenSSLContextFactory
 
 __all__ = ["Authority"]
 
@@ -32,7 +33,8 @@ class Authority:
     A certificate authority that lives as long as this object.
 
     Attributes:
-        ca_file: Path of its certificate in PEM, for clients to trust. The file goes when the object goes.
+        ca_file: Path of its certificate in PEM, for clients to trust. The file goes when the object goes, or the
+            process ends.
     """
 
     def __init__(self) -> None:
@@ -45,13 +47,17 @@ class Authority:
             .sign(key, hashes.SHA256())
         )
         self._key, self._name = key, name
-        directory = Path(tempfile.mkdtemp(prefix="copra-tx-ca-"))
-        weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
-        self.ca_file = str(directory / "ca.pem")
+        self._directory = Path(tempfile.mkdtemp(prefix="copra-tx-ca-"))  # which nobody else may read
+        weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
+        self.ca_file = str(self._directory / "ca.pem")
         Path(self.ca_file).write_bytes(certificate.public_bytes(Encoding.PEM))
 
-    def server_options(self, hosts: Iterable[str]) -> CertificateOptions:
-        """Return the TLS options of a server whose certificate is valid for these host names and IP addresses."""
+    def server_context(self, hosts: Iterable[str]) -> IOpenSSLContextFactory:
+        """
+        Return what ``listenSSL`` needs for a server whose certificate is valid for these names and IP addresses.
+
+        As the venue it speaks TLS 1.2 and newer. Source: Coinbase docs, "Exchange Changelog", 2025-10-20.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "copra-tx simulated exchange")])
         certificate = (
@@ -62,10 +68,13 @@ class Authority:
             .add_extension(x509.SubjectAlternativeName(map(_general_name, sorted(hosts))), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        pem = certificate.public_bytes(Encoding.PEM) + key.private_bytes(
-            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-        )
-        return cast("CertificateOptions", PrivateCertificate.loadPEM(pem).options())
+        # By way of a file: releases of pyOpenSSL differ in which objects they take, and warn of.
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        file = self._directory / "server.pem"
+        file.write_bytes(certificate.public_bytes(Encoding.PEM) + private)
+        factory = DefaultOpenSSLContextFactory(str(file), str(file))
+        factory.getContext().set_min_proto_version(SSL.TLS1_2_VERSION)
+        return factory
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:

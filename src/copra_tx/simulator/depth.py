@@ -16,7 +16,7 @@ class _Side:
     """The levels of one side, keyed by the price's value: the same price may be written in several ways."""
 
     def __init__(self, levels: Iterable[Level]) -> None:
-        self.levels = {Decimal(price): (price, size) for price, size in levels}
+        self.levels = {Decimal(price): (price, size) for price, size in levels}  # tuples: see the recording
         self.prices = sorted(self.levels)
 
     def copy(self) -> _Side:

@@ -174,8 +174,8 @@ class SimulatedExchange(ExchangeFaults, Service):
         self._lines.start(self._make_terms(pace=Pace(market, reactor, self._began, self._speed)))
         factory = ExchangeFactory(self._lines, reactor, compression=self._compression)
         if self._tls:
-            options = self._authority.server_options({self._host, "localhost", "127.0.0.1", "::1"})
-            listening = reactor.listenSSL(self._port, factory, options, interface=self._host)
+            context = self._authority.server_context({self._host, "localhost", "127.0.0.1", "::1"})
+            listening = reactor.listenSSL(self._port, factory, context, interface=self._host)
         else:
             listening = reactor.listenTCP(self._port, factory, interface=self._host)
         self._listening, self._port = listening, listening.getHost().port

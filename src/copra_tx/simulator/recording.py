@@ -18,6 +18,11 @@ import msgspec
 __all__ = ["Frame", "load_recording"]
 
 
+# As tuples, because the garbage collector forgets tuples of strings, and would else look at a hundred thousand lists
+# whenever it runs, for as long as the process lives.
+_LISTS = frozenset({"asks", "bids", "changes"})
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """
@@ -25,7 +30,7 @@ class Frame:
 
     Attributes:
         raw: The bytes as received.
-        message: The same, decoded.
+        message: The same, decoded; levels and changes are tuples.
     """
 
     raw: bytes
@@ -36,4 +41,11 @@ class Frame:
 def load_recording() -> Sequence[Frame]:
     """Return all frames of the recorded connection, the ``subscriptions`` answer first, in the order received."""
     packed = resources.files(__package__).joinpath("minute.jsonl.gz").read_bytes()
-    return tuple(Frame(raw, msgspec.json.decode(raw)) for raw in gzip.decompress(packed).splitlines())
+    return tuple(Frame(raw, _decode(raw)) for raw in gzip.decompress(packed).splitlines())
+
+
+def _decode(raw: bytes) -> dict[str, Any]:
+    message: dict[str, Any] = msgspec.json.decode(raw)
+    for name in _LISTS & message.keys():
+        message[name] = tuple(map(tuple, message[name]))
+    return message

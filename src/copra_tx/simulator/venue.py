@@ -24,7 +24,6 @@ __all__ = ["Allowance", "Answer", "Session", "Venue"]
 UNPARSABLE = b"invalid (un)subscribe msg"
 """What the venue answers to a request it cannot parse. It is not JSON."""
 
-_REFUSED = "Failed to subscribe"
 _LOGIN_NEEDED = (
     "level2, level3, and full channels now require authentication. "
     "https://docs.cloud.coinbase.com/exchange/docs/websocket-auth"
@@ -108,14 +107,14 @@ class _Item:
         products: The ids in it that are listed.
         accounts: The account ids in it.
         named_products: Whether it names any product at all.
-        errors: An error message for each product that is refused.
+        refusals: One for each product that is refused.
     """
 
     channel: str
     products: set[str] = field(default_factory=set)
     accounts: set[str] = field(default_factory=set)
     named_products: bool = False
-    errors: list[bytes] = field(default_factory=list)
+    refusals: list[_Refusal] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +162,14 @@ class Allowance:
 class _Refusal(Exception):  # noqa: N818 - it never leaves this module
     """A request, or one channel of it, that is refused in the venue's words."""
 
-    def __init__(self, reason: str, message: str = _REFUSED) -> None:
+    def __init__(self, reason: str, message: str = "") -> None:
         super().__init__(message, reason)
-        self.error = msgspec.json.encode({"type": "error", "message": message, "reason": reason})
+        self.reason, self.message = reason, message
+
+    def answer(self, kind: object) -> tuple[str, bytes]:
+        """Return the error message for a request of this type."""
+        message = self.message or f"Failed to {'unsubscribe' if kind == 'unsubscribe' else 'subscribe'}"
+        return "error", msgspec.json.encode({"type": "error", "message": message, "reason": self.reason})
 
 
 class Venue:
@@ -212,7 +216,7 @@ class Venue:
         try:
             messages = self._carry_out(session, request, now)
         except _Refusal as refusal:
-            messages = [("error", refusal.error)]
+            messages = [refusal.answer(request.get("type"))]
             if self._answer_refused:
                 messages.append(("subscriptions", session.answer()))
         joined = sorted(session.keys - before, key=lambda key: key[::-1])
@@ -225,21 +229,21 @@ class Venue:
         if not isinstance(channels, list) or not channels:
             raise _Refusal("No channels provided")
         leaving, signed = kind == "unsubscribe", self._authenticate(request, now)
-        errors: list[bytes] = []
+        refusals: list[_Refusal] = []
         answered = leaving or self._answer_refused
         for channel in channels:
             try:
                 item = self._item(request, channel, leaving=leaving, signed=signed)
             except _Refusal as refusal:
-                errors.append(refusal.error)
+                refusals.append(refusal)
                 continue
-            errors += item.errors
+            refusals += item.refusals
             if leaving:
                 session.leave(item)
             elif item.products or item.channel not in _PRODUCT_CHANNELS:
                 session.join(item, signed=signed)
                 answered = True
-        messages = [("error", error) for error in errors]
+        messages = [refusal.answer(kind) for refusal in refusals]
         return [*messages, ("subscriptions", session.answer())] if answered else messages
 
     def _authenticate(self, request: Mapping[str, Any], now: float) -> bool:
@@ -293,7 +297,7 @@ class Venue:
                 item.products.add(product)
             else:
                 fault = "delisted" if product in self._delisted else "not a valid product"
-                item.errors.append(_Refusal(f"{product} is {fault}").error)
+                item.refusals.append(_Refusal(f"{product} is {fault}"))
         return item
 
 
