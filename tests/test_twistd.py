@@ -16,7 +16,7 @@ import pytest
 
 from copra_tx import __version__
 from copra_tx.simulator import TEST_KEY, SimulatedExchange
-from support.processes import BIN, Process, process
+from support.processes import BIN, Process, process, until
 
 pytestmark = pytest.mark.asyncio_only  # the programs choose their own reactor: once is enough
 
@@ -175,18 +175,6 @@ async def test_over_tls_with_a_file_of_settings(place: Path) -> None:
 
 
 KEY_PARTS = "key", "secret", "passphrase"
-
-
-async def until(condition: Any) -> None:
-    """Wait for something outside of a process's output; the reactor turns meanwhile."""
-    from twisted.internet.task import deferLater
-
-    from support.peers import the_reactor
-
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < 20
-        await deferLater(the_reactor(), 0.02)
 
 
 @asynccontextmanager

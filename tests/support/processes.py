@@ -7,6 +7,7 @@ import os
 import struct
 import sys
 import termios
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from support.peers import the_reactor, within
@@ -123,6 +125,14 @@ class Process(ProcessProtocol):
         self._waiting = [entry for entry in self._waiting if entry not in true]
         for _, waiting in true:
             waiting.callback(None)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that a process does elsewhere, in a file; the reactor turns meanwhile."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < LIMIT
+        await deferLater(the_reactor(), 0.02)
 
 
 @asynccontextmanager
