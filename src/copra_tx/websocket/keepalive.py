@@ -48,6 +48,7 @@ class Keepalive:
         self._line: Pingable | None = None
         self._timer: IDelayedCall | None = None
         self._octets = 0
+        self._was_suspended = False
 
     def start(self, line: Pingable) -> None:
         """Begin with an open line."""
@@ -65,12 +66,15 @@ class Keepalive:
     def _ping(self) -> None:
         assert self._line is not None
         self._octets = self._octets_received()
+        self._was_suspended = self._suspended()
         self._timer = self._clock.callLater(self._timeout, self._check)
         self._line.sendPing(b"copra-tx")
 
     def _check(self) -> None:
         self._timer = None
-        if self._suspended() or self._octets_received() != self._octets:
+        # Reading may have been resumed only just before.
+        excused = self._was_suspended or self._suspended()
+        if excused or self._octets_received() != self._octets:
             self._timer = self._clock.callLater(max(self._interval - self._timeout, 0.0), self._ping)
         else:
             self._dead()
