@@ -40,29 +40,40 @@ class Callbacks:
         self._delivery = delivery
         self._requests = requests
         self._buffer = buffer
+        self._open_told = self._close_told = False
 
     # -- the line
 
     def opened(self) -> None:
         """Take note of an open line."""
+        self._open_told = False
         self._client.disconnected.clear()
         self._client.connected.set()
         self._requests.connected()
 
     def ended(self) -> None:
         """Take note that an attempt is over."""
+        self._close_told = False
         self._client.connected.clear()
         self._client.disconnected.set()
         self._requests.lost()
         self._delivery.discard("_warn_if_mute")
 
     def deliver_open(self) -> None:
-        """Call ``on_open``, and see afterwards whether anything was subscribed."""
-        self._delivery.deliver("on_open", self._client.on_open)
+        """Call ``on_open``; once for each open line, and not if it was closed meanwhile."""
+        if self._client.line.state is State.OPEN and not self._open_told:
+            self._open_told = True
+            self._delivery.deliver("on_open", self._client.on_open)
+
+    def after_open(self) -> None:
+        """See whether anything was subscribed, once ``on_open`` is done."""
         self._delivery.deliver("_warn_if_mute", self._warn_if_mute)
 
     def deliver_close(self, was_clean: bool, code: int, reason: str) -> None:
-        """Call ``on_close``."""
+        """Call ``on_close``; once for each attempt."""
+        if self._close_told:
+            return
+        self._close_told = True
         self._delivery.deliver("on_close", self._client.on_close, was_clean, code, reason)
 
     def after_callbacks(self, action: Callable[[], None]) -> None:
@@ -76,14 +87,24 @@ class Callbacks:
 
     def closing(self) -> None:
         """Nothing is delivered from now on but ``on_close``."""
-        self._delivery.discard("on_message", "on_error", "_warn_if_mute")
+        self._delivery.discard("on_open", "on_message", "on_error", "_warn_if_mute")
         self._requests.closed()
         self._buffer.end()
 
     def _warn_if_mute(self) -> None:
-        client = self._client
-        if client.line.state is State.OPEN and client.channels and not self._requests.begun:
-            client.warn_mute()
+        client, protocol = self._client, self._client.line.protocol
+        if client.line.state is State.OPEN and protocol is not None and client.channels and not self._requests.begun:
+            if self._open_told:
+                client.warn_mute(type(client), "on_open")
+            elif not protocol.trafficStats.outgoingWebSocketMessages:
+                client.warn_mute(type(protocol), "onOpen")
+
+    def make_amends(self, name: str) -> None:
+        """Do what a callback that failed may not have come to: a mistake of the user's is no decision of his."""
+        if name == "on_open":
+            self._requests.begin()
+        elif name == "on_close" and self._client.line.state is State.LOST:
+            self._client.bring_reconnection()
 
     def tell(self, error: SubscriptionError) -> None:
         """Call ``on_error`` with an error of ours that no caller waits for."""

@@ -130,6 +130,7 @@ class Client(FeedFactory):
             options.max_buffered,
             full=lambda: self.line.flow.full("callbacks", options.max_buffered),
             drained=lambda: self.line.flow.drained("callbacks"),
+            make_amends=lambda name: self.callbacks.make_amends(name),  # noqa: PLW0108  # made below
         )
         self.__buffer = MessageBuffer(
             options.max_buffered,
@@ -197,10 +198,8 @@ class Client(FeedFactory):
         Does nothing while there is a connection or one is under way. After ``close()`` it opens the client again.
         """
         self._check_thread("add_as_task_to_loop()")
-        if self.line.state is State.CLOSING:
-            self.line.close().addCallback(lambda _: self.add_as_task_to_loop())
-            return
-        self.reopen()
+        if self.line.state is not State.CLOSING:
+            self.reopen()
         self.line.join()
 
     def subscribe(self, channels: Channel | Iterable[Channel]) -> AwaitableDeferred[None]:
@@ -305,9 +304,7 @@ class Client(FeedFactory):
             code=code,
             was_clean=was_clean,
         )
-        if self.auto_reconnect and not self.closing and self.continueTrying:
-            _log.info("{name} attempting to reconnect to {url}.", name=self.name, url=self.feed_url)
-            self.retry()
+        self.bring_reconnection()
 
     # -- asyncio's idioms
 
@@ -339,13 +336,20 @@ class Client(FeedFactory):
 
     # -- inside
 
-    def warn_mute(self) -> None:
+    def bring_reconnection(self) -> None:
+        """Try again after the wait that is due, if that is wanted; the default ``on_close`` does it."""
+        if self.auto_reconnect and not self.closing and self.continueTrying:
+            _log.info("{name} attempting to reconnect to {url}.", name=self.name, url=self.feed_url)
+            self.retry()
+
+    def warn_mute(self, overriding: type, hook: str) -> None:
         """Say that a connection stays without any subscription, and why."""
         _log.warn(
             "{name}: nothing is subscribed on the new connection, which the server will drop after 5 s: "
-            "{klass}.on_open must call super().on_open()",
+            "{klass}.{hook} must call super().{hook}()",
             name=self.name,
-            klass=type(self).__qualname__,
+            klass=overriding.__qualname__,
+            hook=hook,
         )
 
     def reopen(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -22,7 +22,11 @@ __all__ = ["Delivery"]
 SLICE = 0.01
 """Seconds for which a backlog is worked off before the loop gets its turn."""
 
+LAST_CHANCE = 0.5
+"""Seconds that a cancelled callback has for its last things, and so have all that wait behind it."""
+
 _inside: ContextVar[object] = ContextVar("copra_tx_callback", default=None)
+"""The mark of the callback that started what runs now, if one did."""
 
 
 class Delivery:
@@ -39,6 +43,7 @@ class Delivery:
         most: Calls that may wait.
         full: Called when no more should come.
         drained: Called when half of them are done.
+        make_amends: Called with the name of a callback that failed, to do what must not depend on it.
 
     Attributes:
         waiting: The calls that wait, oldest first; others may look whether there are any.
@@ -53,21 +58,26 @@ class Delivery:
         most: int,
         full: Callable[[], None],
         drained: Callable[[], None],
+        make_amends: Callable[[str], None],
     ) -> None:
         self._reactor = reactor
         self._counters = counters
         self._most, self._full, self._drained = most, full, drained
+        self._make_amends = make_amends
         self.waiting: deque[tuple[str, Callable[..., object], tuple[Any, ...]]] = deque()
         self._busy = False
+        self._mark = object()
         self._running: Deferred[Any] | None = None
+        self._cancelled: Deferred[Any] | None = None
         self._plain: set[str] = set()
         self._next_slice: IDelayedCall | None = None
         self._idle: list[Deferred[None]] = []
+        self._deadline: IDelayedCall | None = None
 
     @property
     def inside(self) -> bool:
-        """Whether the code that asks was called by a callback of ours."""
-        return (self._busy and self._running is None) or _inside.get() is self
+        """Whether the code that asks was called by the callback that runs now."""
+        return self._busy and (self._running is None or _inside.get() is self._mark)
 
     def deliver(self, name: str, callback: Callable[..., object], *args: object) -> None:
         """Call now, or after everything that waits. The name says which callback it is."""
@@ -104,12 +114,14 @@ class Delivery:
 
     def took(self, result: object, name: str, args: tuple[Any, ...]) -> None:
         """Take what a callback returned: if it is a coroutine or a Deferred, the next one waits for it."""
-        self._plain.discard(name)
+        if name in self._plain:
+            self._plain.remove(name)
+            self._mark = object()
         if inspect.iscoroutine(result):
-            result = self._run_marked(result)
+            result = self._marked(run_coroutine, self._reactor, result)
         if isinstance(result, Deferred):
             self._running = result
-            result.addBoth(self._ended, name, args)
+            result.addBoth(self._ended, result, name, args)
         else:
             self._busy = False
 
@@ -124,37 +136,59 @@ class Delivery:
             callback=name,
             message_type=message_type,
         )
+        self._make_amends(name)
 
     def discard(self, *names: str) -> None:
         """Forget the waiting calls of the named callbacks."""
         kept = [entry for entry in self.waiting if entry[0] not in names]
         self.waiting.clear()
         self.waiting.extend(kept)
+        if not kept:
+            self._stop_slicing()
 
     def wind_down(self, seconds: float) -> Deferred[None]:
         """
-        Wait until no callback runs and none waits; one that still runs after so many seconds is cancelled.
+        Wait until no callback runs and none waits.
+
+        One that still runs after so many seconds is cancelled; what has not ended ``LAST_CHANCE`` later is left to
+        itself.
 
         Returns:
             Fires when that is so.
         """
         idle: Deferred[None] = Deferred()
-        if self._running is not None:
-            timer = self._reactor.callLater(seconds, self._cancel_running)
-            idle.addCallback(lambda _: timer.cancel() if timer.active() else None)
         self._idle.append(idle)
         self._tell_idle()
+        if self._idle and self._deadline is None:
+            self._deadline = self._reactor.callLater(seconds, self._cancel_running)
         return idle
 
     def _cancel_running(self) -> None:
+        self._deadline = self._reactor.callLater(LAST_CHANCE, self._abandon)
         if self._running is not None:
             self._log.warn("A callback still ran when the client closed; it is cancelled")
+            self._cancelled = self._running
             self._running.cancel()
+
+    def _abandon(self) -> None:
+        self._deadline = None
+        while self._running is not None or self.waiting:
+            running = self._cancelled = self._running
+            if running is not None:
+                running.cancel()
+                if self._running is running:
+                    self._log.warn("A callback did not end when it was cancelled; nothing waits for it any more")
+                    self._running, self._busy = None, False
+            self._work_off()
 
     def _call(self, name: str, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
         self._busy = True
         try:
-            result = callback(*args) if name in self._plain else self._call_marked(callback, args)
+            if name in self._plain:
+                result = callback(*args)
+            else:
+                self._mark = object()
+                result = self._marked(callback, *args)
         except Exception:  # noqa: BLE001  # whatever the user's code raises
             self.failed(Failure(), name, args)
             self._busy = False
@@ -169,34 +203,29 @@ class Delivery:
             else:
                 self.took(result, name, args)
 
-    def _call_marked(self, callback: Callable[..., object], args: tuple[Any, ...]) -> object:
-        # What the callback starts inherits the mark: awaiting close() in there must not wait for itself.
-        token = _inside.set(self)
+    def _marked(self, function: Callable[..., object], *args: Any) -> object:
+        # What it starts inherits the mark: awaiting close() in there must not wait for itself.
+        token = _inside.set(self._mark)
         try:
-            return callback(*args)
+            return function(*args)
         finally:
             _inside.reset(token)
 
-    def _run_marked(self, coroutine: Coroutine[Any, Any, object]) -> Deferred[object]:
-        token = _inside.set(self)
-        try:
-            return run_coroutine(self._reactor, coroutine)
-        finally:
-            _inside.reset(token)
-
-    def _ended(self, result: object, name: str, args: tuple[Any, ...]) -> None:
-        self._running, self._busy = None, False
-        if isinstance(result, Failure) and not result.check(CancelledError):
+    def _ended(self, result: object, running: Deferred[Any], name: str, args: tuple[Any, ...]) -> None:
+        is_awaited, was_cancelled = self._running is running, self._cancelled is running
+        if is_awaited:
+            self._running, self._busy = None, False
+        if isinstance(result, Failure) and not (was_cancelled and result.check(CancelledError)):
             self.failed(result, name, args)
+        if not is_awaited:
+            return
         if self.waiting:
             # In a turn of its own: a chain of callbacks that end at once must not grow the stack.
             self.yield_turn()
         self._tell_idle()
 
     def _work_off(self) -> None:
-        if self._next_slice is not None and self._next_slice.active():
-            self._next_slice.cancel()
-        self._next_slice = None
+        self._stop_slicing()
         until = self._reactor.seconds() + SLICE
         while self.waiting and not self._busy:
             self._call(*self.waiting.popleft())
@@ -207,8 +236,16 @@ class Delivery:
                 return
         self._tell_idle()
 
+    def _stop_slicing(self) -> None:
+        if self._next_slice is not None and self._next_slice.active():
+            self._next_slice.cancel()
+        self._next_slice = None
+
     def _tell_idle(self) -> None:
         if not self.waiting and self._running is None:
+            if self._deadline is not None:
+                self._deadline.cancel()
+                self._deadline = None
             idle, self._idle = self._idle, []
             for waiting in idle:
                 waiting.callback(None)

@@ -93,7 +93,8 @@ class FeedFactory(WebSocketClientFactory, ReconnectingClientFactory):  # type: i
 
     def retry(self, connector: IConnector | None = None) -> None:
         """Try again after the wait that is due, with a connector or the one at hand; ``on_close`` calls it."""
-        self.line.retry(connector)
+        if self.continueTrying:
+            self.line.retry(connector)
 
     def resetDelay(self) -> None:
         """Begin again with the shortest wait. Unlike Twisted's, it does not undo ``stopTrying()``."""

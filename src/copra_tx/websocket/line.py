@@ -100,6 +100,7 @@ class Line:
         self._last_error: LineError | None = None
         self._pace: Deferred[None] | None = None
         self._timers: dict[str, IDelayedCall] = {}
+        self._joins_when_closed = False
         self._closers: list[AwaitableDeferred[None]] = []
         self._openers: list[AwaitableDeferred[None]] = []
         self._keepalive = Keepalive(
@@ -114,8 +115,14 @@ class Line:
     # -- towards a connection
 
     def join(self) -> None:
-        """Connect as soon as the reactor runs; does nothing while there is a connection or a way to one."""
+        """
+        Connect as soon as the reactor runs; while the line closes, when that is done.
+
+        Does nothing while there is a connection or a way to one.
+        """
         before = self.state
+        if before is State.CLOSING:
+            self._joins_when_closed = True
         if not self._move(Event.JOIN):
             return
         if self.state is State.SCHEDULED and before is not State.SCHEDULED:
@@ -233,7 +240,7 @@ class Line:
         self.protocol = protocol
 
     def opened(self, protocol: ClientProtocol) -> bool:
-        """The upgrade succeeded. Tells whether the line is open now; it is not if it was closed meanwhile."""
+        """The upgrade succeeded. Tells whether the line is open; it is not if it was closed meanwhile."""
         if protocol is not self.protocol or not self._move(Event.OPENED):
             return False
         self._cancel("open")
@@ -242,7 +249,7 @@ class Line:
         self._keepalive.start(protocol)
         self._told.opened()
         self._tell_openers(None)
-        return True
+        return self.state is State.OPEN  # not if one of those who were told has closed it
 
     def answered(self) -> None:
         """The server answered a subscription: from now on the line only has to last to be called healthy."""
@@ -282,6 +289,7 @@ class Line:
         """End whatever there is; fires when it has ended, at most ``close_timeout`` later."""
         done: AwaitableDeferred[None] = AwaitableDeferred()
         self._closers.append(done)
+        self._joins_when_closed = False
         before = self.state
         self._move(Event.CLOSE)
         if self.state is State.CLOSED:
@@ -305,10 +313,14 @@ class Line:
             _stop_connecting(self._connector)
 
     def _tell_closed(self) -> None:
-        self._tell_openers(ClientClosedError("the line to open"))
+        if not self._joins_when_closed:
+            self._tell_openers(ClientClosedError("the line to open"))
         closers, self._closers = self._closers, []
         for done in closers:
             done.callback(None)
+        if self._joins_when_closed:  # nobody who was told has closed it again
+            self._joins_when_closed = False
+            self._client.add_as_task_to_loop()
 
     # -- deadlines
 

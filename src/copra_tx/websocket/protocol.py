@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,8 @@ MOST_HEADER_BYTES = 65536
 NO_STATUS_RECEIVED = 1005
 """RFC 6455, section 7.1.5: the code of a close frame that has none."""
 
+_log = Logger()  # not the class' own: Twisted would log under a subclass' name, outside of our namespace
+
 
 @implementer(IHandshakeListener)
 class ClientProtocol(FastReceiving):
@@ -47,7 +49,6 @@ class ClientProtocol(FastReceiving):
     """
 
     factory: Client
-    _log = Logger()
     _cause: LineError | None = None
     _reception: Reception
     _transport_reason: Failure | None = None
@@ -140,7 +141,9 @@ class ClientProtocol(FastReceiving):
         if self.factory.line.opened(self):
             self._reception = self.factory.reception
             self._begin_fast_receiving()
-            self._guarded(super()._onOpen)
+            if not self._guarded(super()._onOpen):
+                self.factory.callbacks.deliver_open()
+            self.factory.callbacks.after_open()
 
     def _take_payload(self, payload: bytes) -> bool:
         return self._reception.deliver_single(payload)
@@ -152,7 +155,7 @@ class ClientProtocol(FastReceiving):
         try:
             self.onMessage(payload, isBinary)
         except Exception:  # noqa: BLE001  # whatever a subclass raises
-            self._log.failure("onMessage of {protocol} failed; the line is kept", protocol=type(self).__name__)
+            _log.failure("onMessage of {protocol} failed; the line is kept", protocol=type(self).__name__)
 
     def _onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         line = self.factory.line
@@ -166,7 +169,8 @@ class ClientProtocol(FastReceiving):
             error = self._describe_loss()
             code, reason = self.CLOSE_STATUS_CODE_ABNORMAL_CLOSE, str(error)
         line.ended(error)
-        self._guarded(self.onClose, wasClean, code, reason)
+        if not self._guarded(self.onClose, wasClean, code, reason):
+            self.factory.callbacks.deliver_close(wasClean, code, reason)
         line.settle()
 
     def _describe_loss(self) -> LineError:
@@ -177,11 +181,14 @@ class ClientProtocol(FastReceiving):
         reason = self._transport_reason or connectionDone
         return describe(reason, self.factory.host, self.factory.port)
 
-    def _guarded(self, hook: object, *arguments: object) -> None:
+    def _guarded(self, hook: Callable[..., object], *arguments: object) -> bool:
+        """Call a hook that may be overridden; tell whether it came to its end."""
         try:
-            hook(*arguments)  # type: ignore[operator]
+            hook(*arguments)
         except Exception:  # noqa: BLE001  # whatever a subclass raises
-            self._log.failure("a hook of {protocol} failed; the line is kept", protocol=type(self).__name__)
+            _log.failure("a hook of {protocol} failed; the line is kept", protocol=type(self).__name__)
+            return False
+        return True
 
 
 def _refusal(protocol: ClientProtocol, reason: str) -> UpgradeRefusedError:

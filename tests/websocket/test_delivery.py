@@ -1,0 +1,249 @@
+"""The guard around callbacks: one at a time, in order, whatever they raise, return or wait for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from twisted.internet.defer import CancelledError, Deferred
+
+from copra_tx.websocket.delivery import SLICE
+from support.guarded import Guarded
+from support.logs import logged
+
+
+@pytest.fixture
+def guarded() -> Guarded:
+    return Guarded()
+
+
+async def waits_for(gate: Deferred[Any]) -> None:
+    await gate
+
+
+# -- order
+
+
+def test_a_callback_is_called_at_once(guarded: Guarded) -> None:
+    guarded.call("a")
+    assert guarded.called == ["a"]
+    assert guarded.is_quiet()
+
+
+def test_what_a_callback_causes_comes_after_it(guarded: Guarded) -> None:
+    order: list[str] = []
+
+    def causing() -> None:
+        guarded.call("b")
+        order.append(f"a ends, called: {guarded.called}")
+
+    guarded.deliver(causing, "a")
+    assert order == ["a ends, called: ['a']"]
+    assert guarded.called == ["a", "b"]
+
+
+@pytest.mark.parametrize("kind", ["coroutine", "Deferred", "coroutine that waits"])
+def test_the_next_waits_for_a_slow_one(guarded: Guarded, kind: str) -> None:
+    gate: Deferred[None] = Deferred()
+    result = gate if kind == "Deferred" else waits_for(gate)
+    guarded.call("slow", result)
+    guarded.call("a")
+    guarded.call("b")
+    assert guarded.called == ["slow"]
+    assert len(guarded.delivery.waiting) == 2
+    gate.callback(None)
+    assert guarded.called == ["slow"]  # not in the turn of whoever let it go on
+    guarded.turn()
+    assert guarded.called == ["slow", "a", "b"]
+    assert guarded.is_quiet()
+
+
+def test_a_result_that_is_there_already_is_not_waited_for(guarded: Guarded) -> None:
+    fired: Deferred[None] = Deferred()
+    fired.callback(None)
+    guarded.call("a", fired)
+    guarded.call("b", 17)  # neither a coroutine nor a Deferred: of no interest
+    guarded.call("c")
+    assert guarded.called == ["a", "b", "c"]
+
+
+def test_a_callback_may_be_slow_now_and_quick_then(guarded: Guarded) -> None:
+    for number in range(3):
+        guarded.call("on_message")
+        gate: Deferred[None] = Deferred()
+        guarded.call("on_message", gate)
+        guarded.call("on_message")
+        assert len(guarded.called) == 3 * number + 2
+        gate.callback(None)
+        guarded.turn()
+        assert len(guarded.called) == 3 * number + 3
+
+
+def test_a_long_chain_of_slow_ones_does_not_nest(guarded: Guarded) -> None:
+    first: Deferred[None] = Deferred()
+    guarded.call("first", first)
+    for _ in range(5000):
+        fired: Deferred[None] = Deferred()
+        fired.callback(None)
+        guarded.call("next", fired)
+    first.callback(None)
+    for _ in range(5001):
+        guarded.turn()
+    assert len(guarded.called) == 5001
+
+
+def test_a_backlog_leaves_the_loop_its_turns(guarded: Guarded) -> None:
+    gate: Deferred[None] = Deferred()
+    guarded.call("slow", gate)
+    for _ in range(6):
+        guarded.deliver(lambda: guarded.pass_by(SLICE * 0.7), "a")
+    gate.callback(None)
+    guarded.clock.callLater(0, guarded.called.append, "somebody else")
+    guarded.turn()
+    assert guarded.called == ["slow", "a", "a", "somebody else", *["a"] * 4]
+    assert guarded.is_quiet()
+
+
+def test_who_comes_between_two_turns_comes_after_those_that_wait(guarded: Guarded) -> None:
+    gate: Deferred[None] = Deferred()
+    guarded.call("slow", gate)
+    for _ in range(6):
+        guarded.deliver(lambda: guarded.pass_by(SLICE * 0.7), "a")
+    gate.callback(None)
+    guarded.clock.callLater(0, guarded.call, "late")
+    guarded.turn()
+    assert guarded.called == ["slow", *["a"] * 6, "late"]
+
+
+# -- failures
+
+
+def test_what_a_callback_raises_is_logged_counted_and_no_more(guarded: Guarded, logged_errors: Any) -> None:
+    with logged() as log:
+        guarded.delivery.deliver("on_message", lambda _: 1 / 0, {"type": "ticker", "secret": "x"})
+        guarded.call("a")
+    [failure] = logged_errors.flush(ZeroDivisionError)
+    assert "ZeroDivisionError" in failure.getTraceback()
+    assert log.lines("copra_tx") == ["on_message failed (message type: ticker); the line is kept"]
+    assert guarded.called == ["a"]
+    assert guarded.counters.callback_failures == 1
+    assert guarded.amended == ["on_message"]
+
+
+@pytest.mark.parametrize("argument", [[], [["noop", "BTC-USD"]], ["text", 1006]])
+def test_a_failure_without_a_message_is_told_all_the_same(
+    guarded: Guarded, argument: list[Any], logged_errors: Any
+) -> None:
+    guarded.delivery.deliver("on_close", lambda *_: 1 / 0, *argument)
+    assert len(logged_errors.flush(ZeroDivisionError)) == 1
+    assert guarded.amended == ["on_close"]
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), CancelledError()])
+def test_a_slow_one_that_fails_is_told_and_the_next_comes(
+    guarded: Guarded, error: Exception, logged_errors: Any
+) -> None:
+    """A cancellation that is none of ours is a failure too."""
+    gate: Deferred[None] = Deferred()
+    guarded.call("slow", waits_for(gate))
+    guarded.call("a")
+    gate.errback(error)
+    guarded.turn()
+    assert guarded.called == ["slow", "a"]
+    assert guarded.counters.callback_failures == 1
+    assert guarded.amended == ["slow"]
+    assert len(logged_errors.flush(type(error))) == 1
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_what_is_not_an_error_passes(guarded: Guarded, kind: type[BaseException]) -> None:
+    with pytest.raises(kind):
+        guarded.call("a", kind())
+    assert guarded.counters.callback_failures == 0
+    guarded.call("b")
+    assert guarded.called == ["a", "b"]
+
+
+# -- too many
+
+
+def test_it_says_so_when_too_many_wait_and_when_half_are_done(guarded: Guarded) -> None:
+    gates: list[Deferred[None]] = [Deferred() for _ in range(6)]
+    for gate in gates:
+        guarded.call("slow", gate)
+    assert guarded.said == ["full", "full"]  # 4 wait, 5 wait
+    for gate in gates[:3]:
+        gate.callback(None)
+        guarded.turn()
+    assert guarded.said == ["full", "full", "drained"]
+    for gate in gates[3:]:
+        gate.callback(None)
+        guarded.turn()
+    assert len(guarded.called) == 6
+
+
+# -- a whole read at once
+
+
+def test_straight_is_for_a_callback_that_returned_nothing(guarded: Guarded) -> None:
+    delivery = guarded.delivery
+    assert not delivery.is_straight("on_message")
+    guarded.call("on_message")
+    assert delivery.is_straight("on_message")
+    assert not delivery.is_straight("on_error")
+    guarded.call("on_message", Deferred())
+    assert not delivery.is_straight("on_message")
+
+
+def test_straight_is_for_whom_nobody_is_before(guarded: Guarded) -> None:
+    delivery = guarded.delivery
+    guarded.call("on_message")
+    delivery.yield_turn()
+    delivery.yield_turn()
+    assert not delivery.is_straight("on_message")
+    guarded.call("a")
+    assert guarded.called == ["on_message"]
+    guarded.turn()
+    assert guarded.called == ["on_message", "a"]
+    assert delivery.is_straight("on_message")
+    assert guarded.is_quiet()
+
+
+def test_what_is_delivered_meanwhile_comes_at_the_end(guarded: Guarded) -> None:
+    delivery = guarded.delivery
+    delivery.begin()
+    guarded.call("a")
+    assert guarded.called == []
+    delivery.end()
+    assert guarded.called == ["a"]
+    delivery.begin()
+    guarded.call("b")
+    delivery.yield_turn()
+    delivery.end()
+    assert guarded.called == ["a"]
+    guarded.turn()
+    assert guarded.called == ["a", "b"]
+
+
+def test_a_straight_one_may_turn_out_slow(guarded: Guarded) -> None:
+    delivery, gate = guarded.delivery, Deferred()
+    guarded.call("on_message")
+    delivery.begin()
+    delivery.took(waits_for(gate), "on_message", ())
+    delivery.end()
+    guarded.call("a")
+    assert guarded.called == ["on_message"]
+    gate.callback(None)
+    guarded.turn()
+    assert guarded.called == ["on_message", "a"]
+
+
+def test_a_straight_one_may_return_something_of_no_interest(guarded: Guarded) -> None:
+    delivery = guarded.delivery
+    guarded.call("on_message")
+    delivery.begin()
+    delivery.took(True, "on_message", ())
+    delivery.end()
+    assert not delivery.is_straight("on_message")  # looked at again when it is called the next time
+    guarded.call("on_message")
+    assert delivery.is_straight("on_message")
