@@ -122,21 +122,32 @@ def test_what_a_callback_raises_is_logged_counted_and_no_more(guarded: Guarded, 
     with logged() as log:
         guarded.delivery.deliver("on_message", lambda _: 1 / 0, {"type": "ticker", "secret": "x"})
         guarded.call("a")
+        guarded.call("b")
     [failure] = logged_errors.flush(ZeroDivisionError)
     assert "ZeroDivisionError" in failure.getTraceback()
     assert log.lines("copra_tx") == ["on_message failed (message type: ticker); the line is kept"]
-    assert guarded.called == ["a"]
+    assert guarded.called == ["a", "b"]
     assert guarded.counters.callback_failures == 1
     assert guarded.amended == ["on_message"]
 
 
-@pytest.mark.parametrize("argument", [[], [["noop", "BTC-USD"]], ["text", 1006]])
-def test_a_failure_without_a_message_is_told_all_the_same(
-    guarded: Guarded, argument: list[Any], logged_errors: Any
+@pytest.mark.parametrize(
+    ("name", "arguments", "told"),
+    [
+        ("on_message", [["noop", "BTC-USD"]], "on_message failed (message type: list); the line is kept"),
+        ("on_message", [{}], "on_message failed (message type: None); the line is kept"),
+        ("on_open", [], "on_open failed; the line is kept"),
+        ("on_close", [True, 1000, ""], "on_close failed; the line is kept"),
+    ],
+)
+def test_each_failure_says_where_and_of_a_message_its_type(
+    guarded: Guarded, name: str, arguments: list[Any], told: str, logged_errors: Any
 ) -> None:
-    guarded.delivery.deliver("on_close", lambda *_: 1 / 0, *argument)
+    with logged() as log:
+        guarded.delivery.deliver(name, lambda *_: 1 / 0, *arguments)
+    assert log.lines("copra_tx") == [told]
+    assert guarded.amended == [name]
     assert len(logged_errors.flush(ZeroDivisionError)) == 1
-    assert guarded.amended == ["on_close"]
 
 
 @pytest.mark.parametrize("error", [ValueError("mine"), CancelledError()])

@@ -128,10 +128,9 @@ class Delivery:
     def failed(self, failure: Failure, name: str, args: tuple[Any, ...]) -> None:
         """Log and count a failure of the user's."""
         self._counters.callback_failures += 1
-        message = args[0] if args else None
-        message_type = message.get("type") if isinstance(message, dict) else type(message).__name__
+        message_type = _type_of(args[0]) if name == "on_message" else None
         self._log.failure(
-            "{callback} failed (message type: {message_type}); the line is kept",
+            "{callback} failed" + (" (message type: {message_type})" if message_type else "") + "; the line is kept",
             failure=failure,
             callback=name,
             message_type=message_type,
@@ -249,3 +248,7 @@ class Delivery:
             idle, self._idle = self._idle, []
             for waiting in idle:
                 waiting.callback(None)
+
+
+def _type_of(message: Any) -> str:
+    return str(message.get("type")) if isinstance(message, dict) else type(message).__name__
