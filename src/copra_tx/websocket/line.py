@@ -206,8 +206,12 @@ class Line:
         return True
 
     def building(self) -> bool:
-        """Tell whether a protocol may be built; an endpoint asks for one without ``startedConnecting``."""
-        if self.protocol is not None or self.state in (State.OPEN, State.CLOSING):
+        """
+        Tell whether a protocol may be built; an endpoint asks for one without ``startedConnecting``.
+
+        Not after ``close()``: nobody knows whether such a dial began before it.
+        """
+        if self.protocol is not None or self.state in (State.OPEN, State.CLOSING, State.CLOSED):
             return False
         if self.state is not State.CONNECTING:
             self._begin_attempt()
