@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 from copra_tx import __version__
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "copra-tx"
 copyright = "the copra-tx authors"
 release = version = __version__
 
 extensions = [
+    "directives",
     "sphinx.ext.autodoc",
     "sphinx.ext.doctest",
     "sphinx.ext.napoleon",
@@ -17,7 +23,7 @@ exclude_patterns = ["_build"]
 
 html_theme = "furo"
 html_title = f"copra-tx {release}"
-highlight_language = "python"
+highlight_language = "default"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"

@@ -1,10 +1,10 @@
 """
 What stands in our documents: blocks of code and of console input, and links.
 
-In a document the Python blocks of one page are one program: they are run in order and share their names. Three kinds
-stand for themselves: a block that runs a loop or a reactor is a program of its own, one that defines tests is given to
-pytest, and one with ``>>>`` is a doctest. A ``text`` block right after a Python block is what that prints; ``...`` in
-it stands for anything. What a page needs and a reader does not is in a comment, ``.. invisible-code-block: python``.
+In a document the Python blocks of one page are one program: they are run in order and share their names; on a page
+with tests they are one file for pytest. A block that runs a loop or a reactor is a program of its own. A ``text``
+block right after a Python block is what that prints; ``...`` in it stands for anything. What a page needs and a reader
+does not is in a comment, ``.. invisible-code-block: python``. Beside these there are doctests.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ import shlex
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
-__all__ = ["ROOT", "Block", "blocks", "commands", "matches", "pages"]
+__all__ = ["ROOT", "Block", "blocks", "commands", "matches", "pages", "pytest_file_of", "with_output"]
 
 ROOT = Path(__file__).parent.parent.parent
 
 _BLOCK = re.compile(r"^( *)\.\. (?:code-block::|invisible-code-block:) *(\w+)\n((?: *\n|\1 +.*\n)+)", re.MULTILINE)
-_RUNS = ("run_forever()", "asyncio.run(", "reactor.run()", "task.react(")
+_RUNS = ("run_forever()", "asyncio.run(", "reactor.run()", "task.react(", "unittest.main()")
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,6 @@ class Block:
         return self.language == "python" and any(words in self.text for words in _RUNS)
 
     @property
-    def is_test(self) -> bool:
-        """Whether it is for pytest."""
-        return self.language == "python" and "def test_" in self.text
-
-    @property
     def padded(self) -> str:
         """The text at its line, so that tracebacks name the right one."""
         return "\n" * (self.line - 1) + self.text
@@ -77,11 +73,17 @@ def blocks(page: Path) -> Iterator[Block]:
         yield Block(page, line, found[2], textwrap.dedent(body).rstrip() + "\n", found.end())
 
 
+def pytest_file_of(page: Path) -> str:
+    """Return the tests of a page as one file; nothing if it has none."""
+    python = [block.text for block in blocks(page) if block.language == "python" and not block.is_program]
+    return "\n\n".join(python) if any("def test_" in text for text in python) else ""
+
+
 def with_output(page: Path) -> Iterator[tuple[Block, str | None]]:
     """Yield the Python blocks of a page, each with what it is said to print."""
     found = list(blocks(page))
     text = page.read_text("utf-8")
-    for block, following in zip(found, [*found[1:], None], strict=True):
+    for block, following in zip_longest(found, found[1:]):
         if block.language == "python":
             is_output = (
                 following is not None

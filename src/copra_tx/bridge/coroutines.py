@@ -23,8 +23,8 @@ def run_coroutine(reactor: object, coroutine: Coroutine[Any, Any, T]) -> Deferre
     Run a coroutine that may await Deferreds and, on asyncio's reactor, whatever asyncio awaits.
 
     On asyncio's reactor it runs in a task, from the loop's next turn on; elsewhere as Twisted runs its coroutines. A
-    task that the coroutine makes of another one (``create_task``, ``gather``) is asyncio's alone, and awaits
-    ``AwaitableDeferred``s but no other Deferreds.
+    task that the coroutine makes of another one (``create_task``, ``gather``) is asyncio's alone, and
+    awaits no Deferred but an ``AwaitableDeferred``.
 
     Returns:
         Fires with its result. Cancelling it cancels the coroutine, and fails it with Twisted's ``CancelledError``.
