@@ -236,16 +236,8 @@ CLIENT = class_and_bases("Client", modules(SRC))
 # What we take over on purpose. A name that turns up here by accident needs another name.
 TAKEN_BY_PROTOCOL = {
     *("connectionLost", "connectionMade", "factory", "failHandshake", "onClose", "onMessage", "onOpen"),
-    *(
-        "consumeData",
-        "data",
-        "dataReceived",
-        "processHandshake",
-        "sendCloseFrame",
-        "startHandshake",
-        "wasClean",
-        "wasNotCleanReason",
-    ),
+    *("consumeData", "data", "dataReceived", "dropConnection", "processHandshake", "sendCloseFrame"),
+    *("startHandshake", "wasClean", "wasNotCleanReason"),
     *("_closeConnection", "_max_message_size_exceeded", "_onClose", "_onMessage", "_onOpen"),
 }
 TAKEN_BY_CLIENT = {

@@ -7,6 +7,7 @@ from copra_tx.feed.exchange import DIRECT_FEED_URL, FEED_URL, SANDBOX_DIRECT_FEE
 from .channel import Channel
 from .client import Client
 from .counters import Counters
+from .decoding import LazyMessage
 from .options import Options
 from .protocol import ClientProtocol
 from .state import State
@@ -20,6 +21,7 @@ __all__ = [
     "Client",
     "ClientProtocol",
     "Counters",
+    "LazyMessage",
     "Options",
     "State",
 ]

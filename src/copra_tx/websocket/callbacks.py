@@ -76,6 +76,10 @@ class Callbacks:
         self._close_told = True
         self._delivery.deliver("on_close", self._client.on_close, was_clean, code, reason)
 
+    def interrupt(self) -> None:
+        """Let whoever delivers many messages in a row look anew whether, and which, are still to be delivered."""
+        self._delivery.deliver("", _nothing)
+
     def after_callbacks(self, action: Callable[[], None]) -> None:
         """Do something once the callbacks due by now are done."""
         self._delivery.deliver("", action)
@@ -109,3 +113,7 @@ class Callbacks:
     def tell(self, error: SubscriptionError) -> None:
         """Call ``on_error`` with an error of ours that no caller waits for."""
         self._delivery.deliver("on_error", self._client.on_error, str(error), "")
+
+
+def _nothing() -> None:
+    pass

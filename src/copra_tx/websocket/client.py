@@ -35,7 +35,6 @@ from .reception import Reception
 from .requests import Requests
 from .state import State
 from .subscriptions import Subscriptions
-from .tls import verifying_creator
 
 __all__ = ["Client"]
 
@@ -69,7 +68,7 @@ class Client(FeedFactory):
             (8 a second).
         options: The keyword arguments that ``Options`` describes: ``proxy``, ``ca_file``, ``compression``,
             ``max_message_bytes``, ``ping_interval``, ``pong_timeout``, ``open_timeout``, ``close_timeout``,
-            ``answer_timeout``, ``initial_delay``, ``max_delay``, ``stable_after``, ``max_buffered``.
+            ``answer_timeout``, ``initial_delay``, ``max_delay``, ``stable_after``, ``max_buffered``, ``transport``.
 
     Attributes:
         connected, disconnected: ``ConnectionEvent``s: ``is_set()``, ``await wait()``, ``when_set()``.
@@ -119,10 +118,7 @@ class Client(FeedFactory):
 
     def _assemble(self, reactor: Any) -> None:
         options = self.options
-        tls = verifying_creator(self.host, options.ca_file) if self.isSecure else None
-        endpoint = make_endpoint(
-            reactor, self.host, self.port, tls=tls, proxy=options.proxy, timeout=options.open_timeout
-        )
+        endpoint = make_endpoint(reactor, self.host, self.port, self.isSecure, options)
         connector = EndpointConnector(endpoint, self, HostnameAddress(self.host.encode(), self.port))
         self.__delivery = Delivery(
             reactor,
@@ -227,7 +223,9 @@ class Client(FeedFactory):
             Fires with ``None`` when the server has taken note.
         """
         self._check_thread("unsubscribe()")
-        return self.__requests.unsubscribe(_listed(channels))
+        unsubscribed = self.__requests.unsubscribe(_listed(channels))
+        self.__callbacks.interrupt()
+        return unsubscribed
 
     def renew(self, channels: Channel | Iterable[Channel]) -> AwaitableDeferred[None]:
         """

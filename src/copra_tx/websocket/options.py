@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from copra_tx.errors import ConfigurationError
 
 from .proxy import Proxy
+from .transports import TRANSPORTS
 
 __all__ = ["Options"]
 
@@ -37,6 +38,14 @@ class Options:
         stable_after: A line that lived for so long after the server's first answer resets the wait to
             ``initial_delay``.
         max_buffered: Messages that may wait for ``async for`` or for a slow callback before the line is paused.
+        decode: What ``on_message`` gets. ``"dict"``; ``"lazy"``, a ``LazyMessage``, which is cheaper as long as only
+            its ``type``, ``product_id`` and ``sequence`` are looked at; ``None``, the bytes as received; a
+            ``msgspec.Struct`` type (or a union of tagged ones) for the messages of all channels; or a dict of message
+            types to such types, in which prices may be ``Decimal``. What no type is given for stays a dict.
+        transport: What reads and writes: ``"twisted"``; ``"asyncio"``, the transports of the asyncio loop, which are
+            cheaper and need asyncio's reactor; ``"fastnet"``, those of aiofastnet, which are cheaper still and need the
+            extra ``copra-tx[fast]``, too; or ``"auto"``, the best of these that can be used. A caller's own dial
+            (``connectTCP`` and the like) brings its own.
 
     Raises:
         ConfigurationError: If a value cannot work; the text names it.
@@ -55,6 +64,8 @@ class Options:
     max_delay: float = 30.0
     stable_after: float = 10.0
     max_buffered: int = 10_000
+    decode: object = "dict"
+    transport: str = "auto"
 
     @classmethod
     def from_arguments(
@@ -81,10 +92,10 @@ class Options:
                 raise ConfigurationError(f"{name} is a whole number above zero, not {value!r}")
         if not isinstance(self.compression, bool):
             raise ConfigurationError(f"compression is True or False, not {self.compression!r}")
+        if self.transport not in TRANSPORTS:
+            raise ConfigurationError(f"transport is one of {', '.join(TRANSPORTS)}, not {self.transport!r}")
         if self.max_delay < self.initial_delay:
-            raise ConfigurationError(
-                f"max_delay={self.max_delay!r} is less than initial_delay={self.initial_delay!r}"
-            )
+            raise ConfigurationError(f"max_delay={self.max_delay!r} is less than initial_delay={self.initial_delay!r}")
 
 
 _POSITIVE_SECONDS = (

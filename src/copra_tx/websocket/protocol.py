@@ -12,9 +12,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from copra_tx.bridge.transports import IStdlibTls
 from copra_tx.errors import ConnectionLostError, LineError, MessageTooLargeError, UpgradeRefusedError
 
 from .causes import describe
+from .details import complete_details
 from .receiving import FastReceiving
 from .tls import check_verified
 
@@ -60,8 +62,9 @@ class ClientProtocol(FastReceiving):
         self.factory.callbacks.deliver_open()
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        """Decode a message and call the client's ``on_message`` or ``on_error``."""
-        self.factory.reception.deliver_payload(payload, isBinary)
+        """Decode a message and call the client's ``on_message`` or ``on_error``; after ``close()`` do nothing."""
+        if self.state == self.STATE_OPEN:
+            self._reception.deliver_payload(payload, isBinary)
 
     def onClose(self, wasClean: bool, code: int, reason: str) -> None:
         """Call the client's ``on_close``; Autobahn calls this when the connection is gone, opened or not."""
@@ -88,7 +91,7 @@ class ClientProtocol(FastReceiving):
         """Send the upgrade request, over TLS only once the certificate is verified."""
         if not self.factory.isSecure:
             super().startHandshake()
-        elif not ISSLTransport.providedBy(self.transport):
+        elif not (ISSLTransport.providedBy(self.transport) or IStdlibTls.providedBy(self.transport)):
             self._verify()  # fails, and says that wss needs TLS
 
     def handshakeCompleted(self) -> None:
@@ -98,10 +101,12 @@ class ClientProtocol(FastReceiving):
 
     def _verify(self) -> None:
         error = check_verified(self.transport, self.factory.host)
-        if error is None:
-            super().startHandshake()
-        else:
+        if error is not None:
             self.give_up(error)
+            return
+        if IStdlibTls.providedBy(self.transport):
+            complete_details(self.transport_details, self.transport)
+        super().startHandshake()
 
     def processHandshake(self) -> None:
         """Take the server's answer to the upgrade, however broken it is."""
@@ -121,7 +126,13 @@ class ClientProtocol(FastReceiving):
     def sendCloseFrame(self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False) -> None:
         """Send a close frame; what should follow has a bounded time."""
         super().sendCloseFrame(code, reasonUtf8, isReply)
+        self.factory.callbacks.interrupt()
         self.factory.line.ending(self)
+
+    def dropConnection(self, abort: bool = False) -> None:
+        """Drop the connection: nothing more is delivered."""
+        super().dropConnection(abort)
+        self.factory.callbacks.interrupt()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Keep the reason: Autobahn's own words for it can mislead."""

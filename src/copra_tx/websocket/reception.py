@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from copra_tx.feed.exchange import MESSAGE_TYPES, UNREADABLE_REQUEST, error_words, listed
 
+from .decoding import NOT_JSON, Decoding, is_row
 from .delivery import SLICE
 
 if TYPE_CHECKING:
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reception"]
 
-NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding raises; the last is for arrays within arrays within arrays."""
+OPEN = WebSocketProtocol.STATE_OPEN
 
 CHUNK = 32
 """Messages between two looks at the clock."""
@@ -67,7 +67,8 @@ class Reception:
         self._requests = requests
         self._buffer = buffer
         self._counters = client.counters
-        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
+        self._decoding = Decoding(client.options.decode)
+        self._decode = self._decoding.decode
 
     # -- many at once
 
@@ -80,49 +81,40 @@ class Reception:
         """
         left: Any = iter(payloads)
         try:
-            while _is_open(protocol) and left.__length_hint__():
+            while protocol.state == OPEN and left.__length_hint__():
                 if self._delivery.is_straight("on_message"):
-                    self._deliver_straight(left, protocol)
+                    self._deliver_straight(left)
                 else:
                     self._deliver_queued(left, protocol)
         except NOT_JSON:
             return len(payloads) - int(left.__length_hint__()) - 1
         return len(payloads) - int(left.__length_hint__())
 
-    def _deliver_straight(self, left: Any, protocol: Any) -> None:  # noqa: C901, PLR0912  # each branch is one thing that may happen
+    def _deliver_straight(self, left: Any) -> None:  # noqa: C901  # each branch is one thing that may happen
         """
         Call ``on_message`` for one message after the other, until all are taken or something intervenes.
 
-        Everything in here is paid for by each message: what can be looked at once per read is looked at once.
+        Everything in here is paid for by each message: what can be looked at once per read is looked at once, and
+        whatever intervenes (a close, an unsubscribe, another callback that is due) leaves something in ``waiting``.
         """
-        client, delivery, counters = self._client, self._delivery, self._counters
-        decode, on_message = self._decode, client.on_message
+        delivery, on_message, waiting = self._delivery, self._client.on_message, self._delivery.waiting
         put = self._buffer.put if self._buffer.active else None
-        subscriptions = self._subscriptions
-        data_types, waiting, open_ = MESSAGE_TYPES, delivery.waiting, WebSocketProtocol.STATE_OPEN
-        before, otherwise = left.__length_hint__(), 0
+        is_plain, data_types = self._decoding.is_dict and not self._subscriptions.is_selective, MESSAGE_TYPES
+        messages: Iterator[Any] = map(self._decode, left) if is_plain else self._selected(left)
+        before = left.__length_hint__()
         until = self._clock.seconds() + SLICE if before > CHUNK else 0.0
         delivery.begin()
         try:
-            while left.__length_hint__():
-                for payload in islice(left, CHUNK):
+            while left.__length_hint__() and not waiting:
+                for message in islice(messages, CHUNK):
                     try:
-                        message = decode(payload)
-                    except NOT_JSON:
-                        otherwise += 1
-                        raise
-                    try:
-                        is_data = message["type"] in data_types
+                        is_data = not is_plain or message["type"] in data_types
                     except (KeyError, TypeError):
-                        is_data = _is_row(message)
+                        is_data = is_row(message)
                     if not is_data:
-                        otherwise += 1
+                        self._counters.messages -= 1  # it is counted where it is looked at
                         self._deliver_message(message)
                         return
-                    if subscriptions.is_selective and not self._is_wanted(message):
-                        otherwise += 1
-                        counters.unwanted += 1
-                        continue
                     if put is not None:
                         put(message)
                     try:
@@ -133,28 +125,45 @@ class Reception:
                         if result is not None:
                             delivery.took(result, "on_message", (message,))
                             return
-                    if waiting or protocol.state != open_:
+                    if waiting:
                         return
                 if left.__length_hint__() and self._clock.seconds() > until:
                     delivery.yield_turn()
                     return
+        except NOT_JSON:
+            self._counters.messages -= 1
+            raise
         finally:
-            counters.messages += before - left.__length_hint__() - otherwise
+            self._counters.messages += before - left.__length_hint__()
             delivery.end()
 
-    def _is_wanted(self, message: Any) -> bool:
-        if type(message) is list:
-            return self._subscriptions.accepts("level3", message[1] if len(message) > 1 else None)
-        return self._subscriptions.accepts(message["type"], message.get("product_id"))
+    def _selected(self, left: Iterator[bytes]) -> Iterator[Any]:
+        """Yield what ``on_message`` gets, where that takes more than a look at the type; until something waits."""
+        present, waiting = self._decoding.present, self._delivery.waiting
+        for payload in left:
+            message = self._decode(payload)
+            if not self._is_data(message):
+                self._deliver_message(message)
+            elif not self._is_unwanted(message):
+                try:
+                    presented = message if present is None else present(message)
+                except msgspec.ValidationError as error:
+                    self._does_not_fit(message, error)
+                else:
+                    yield presented
+                    continue
+            self._counters.messages -= 1  # it was counted where it was looked at, or is of no use
+            if waiting:
+                return
 
-    def _deliver_queued(self, left: Iterator[bytes], protocol: Any) -> None:
+    def _deliver_queued(self, left: Iterator[bytes], protocol: ClientProtocol) -> None:
         """Take messages while callbacks wait or take their time; until the straight way is free again."""
         until = self._clock.seconds() + SLICE
         for payload in left:
             self._deliver_message(self._decode(payload))
             if self._clock.seconds() > until:
                 self._delivery.yield_turn()
-            if self._delivery.is_straight("on_message") or not _is_open(protocol):
+            if self._delivery.is_straight("on_message") or protocol.state != OPEN:
                 return
 
     # -- one
@@ -170,8 +179,6 @@ class Reception:
 
     def deliver_payload(self, payload: bytes, is_binary: bool) -> None:
         """Take one message as it came, whatever it is."""
-        if not _is_open(self._client.line.protocol):
-            return  # after close() nothing is delivered, whatever still arrives
         if is_binary:
             self._unusable("binary", repr(payload[:_QUOTED]))
             return
@@ -183,19 +190,35 @@ class Reception:
             self._deliver_message(message)
 
     def _deliver_message(self, message: Any) -> None:
-        try:
-            is_data = message["type"] in MESSAGE_TYPES
-        except (KeyError, TypeError):  # a row, or nothing of the kind
-            is_data = _is_row(message)
-        if not is_data and not self._take_note(message):
+        if not self._is_data(message) and not self._take_note(self._decoding.whole(message)):
             return
-        if self._subscriptions.is_selective and not self._is_wanted(message):
-            self._counters.unwanted += 1
+        if self._is_unwanted(message):
             return
+        if self._decoding.present is not None:
+            try:
+                message = self._decoding.present(message)
+            except msgspec.ValidationError as error:
+                self._does_not_fit(message, error)
+                return
         self._counters.messages += 1
         if self._buffer.active:
             self._buffer.put(message)
         self._delivery.deliver("on_message", self._client.on_message, message)
+
+    def _is_data(self, message: Any) -> bool:
+        try:
+            return self._decoding.type_of(message) in MESSAGE_TYPES
+        except (KeyError, TypeError, AttributeError):
+            return is_row(message)
+
+    def _is_unwanted(self, message: Any) -> bool:
+        if not self._subscriptions.is_selective:
+            return False
+        message_type = "level3" if type(message) is list else self._decoding.type_of(message)
+        if self._subscriptions.accepts(message_type, self._decoding.product_of(message)):
+            return False
+        self._counters.unwanted += 1
+        return True
 
     def _take_note(self, message: Any) -> bool:
         """Do what a message is to us that brings no data of a channel; tell whether it is for ``on_message``."""
@@ -225,6 +248,11 @@ class Reception:
         else:
             self._unusable("not JSON", f"{error}: {text[:_QUOTED]!r}")
 
+    def _does_not_fit(self, message: Any, error: msgspec.ValidationError) -> None:
+        self._unusable(
+            f"{message.type} that does not fit its type in decode=", f"{error}: {message.payload[:_QUOTED]!r}"
+        )
+
     def _unusable(self, kind: str, detail: str) -> None:
         unusable = self._counters.unusable
         unusable[kind] += 1
@@ -235,13 +263,3 @@ class Reception:
                 f"the server sent something of no use ({kind}); further ones are only counted",
                 detail,
             )
-
-
-def _is_open(protocol: Any) -> bool:
-    # Not the line's state: a user may close or drop the protocol itself.
-    return protocol is not None and protocol.state == WebSocketProtocol.STATE_OPEN
-
-
-def _is_row(message: object) -> bool:
-    """Tell whether it is a row of ``level3``: an array that begins with its type."""
-    return type(message) is list and bool(message) and type(message[0]) is str

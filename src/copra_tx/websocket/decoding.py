@@ -1,0 +1,163 @@
+"""
+What a message's bytes become before ``on_message`` gets them: a dict, a lazy view, a typed object, or what they are.
+
+Whatever the user chose, the client itself must know a message's type and product, and validates all of its text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from operator import attrgetter, itemgetter
+from typing import Any
+
+import msgspec
+
+from copra_tx.errors import ConfigurationError
+from copra_tx.feed.exchange import MESSAGE_TYPES
+
+__all__ = ["NOT_JSON", "Decoding", "LazyMessage"]
+
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises; the last is for arrays within arrays within arrays."""
+
+_whole = msgspec.json.Decoder().decode
+
+
+class LazyMessage(msgspec.Struct, gc=False, rename={"payload": "copra-tx payload", "_decoded": "copra-tx decoded"}):
+    """
+    A message of which only ``type``, ``product_id`` and ``sequence`` were looked at; the rest is decoded when needed.
+
+    It can be read like the dict that it stands for: ``message["price"]``, ``message.get("time")``, ``"size" in
+    message``, ``dict(message)``. A row of ``level3`` has the type ``level3`` and becomes its list.
+
+    Attributes:
+        type: The message's type.
+        product_id: Its product; ``None`` if it has none.
+        sequence: Its sequence number; ``None`` if it has none.
+        payload: The bytes as received.
+    """
+
+    type: Any = None
+    product_id: Any = None
+    sequence: Any = None
+    payload: Any = b""
+    _decoded: Any = None
+
+    def decode(self) -> Any:
+        """Return the whole message as a dict (a list for a row of ``level3``); decoded once."""
+        if self._decoded is None:
+            self._decoded = _whole(self.payload)
+        return self._decoded
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.decode()[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.decode()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.decode())
+
+    def __len__(self) -> int:
+        return len(self.decode())
+
+    def keys(self) -> Any:
+        """Return the dict's keys."""
+        return self.decode().keys()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return one value of the dict, or the default."""
+        return self.decode().get(key, default)
+
+
+_header = msgspec.json.Decoder(LazyMessage).decode
+
+
+def _lazily(payload: bytes) -> LazyMessage:
+    if not payload.isascii():
+        payload.decode()  # a decoder that skips fields does not look at their UTF-8
+    try:
+        message = _header(payload)
+    except msgspec.ValidationError:  # no object
+        return _not_an_object(payload)
+    message.payload = payload
+    return message
+
+
+def _not_an_object(payload: bytes) -> LazyMessage:
+    decoded = _whole(payload)
+    if is_row(decoded):
+        return LazyMessage("level3", decoded[1] if len(decoded) > 1 else None, None, payload, decoded)
+    return LazyMessage(None, None, None, payload, decoded)
+
+
+def is_row(message: object) -> bool:
+    """Tell whether a decoded message is a row of ``level3``: an array that begins with its type."""
+    return type(message) is list and bool(message) and type(message[0]) is str
+
+
+class Decoding:
+    """
+    One client's choice.
+
+    Args:
+        choice: ``"dict"``; ``"lazy"`` for a ``LazyMessage``; ``None`` for bytes; a ``msgspec.Struct`` type, or a
+            union of tagged ones, for every message of a channel; or a mapping of message types to such types. Messages
+            that no type is given for, the answers among them, are dicts.
+
+    Attributes:
+        is_dict: Whether messages are plain dicts (and lists), the default.
+        decode: Bytes to a message as the client looks at it; raises one of ``NOT_JSON``.
+        type_of: That message to its type; raises ``KeyError``, ``TypeError`` or ``AttributeError`` where there is none.
+        present: That message to what ``on_message`` gets, or ``None`` where it is the same; raises
+            ``msgspec.ValidationError`` where a message does not fit its type.
+
+    Raises:
+        ConfigurationError: If the choice is none of these.
+    """
+
+    decode: Callable[[bytes], Any]
+    type_of: Callable[[Any], Any]
+    present: Callable[[Any], Any] | None
+
+    def __init__(self, choice: object) -> None:
+        self.is_dict = choice == "dict"
+        self.decode, self.type_of, self.present = _whole, itemgetter("type"), None
+        if self.is_dict:
+            return
+        self.decode, self.type_of = _lazily, attrgetter("type")
+        if choice is None:
+            self.present = attrgetter("payload")
+        elif choice != "lazy":
+            decoders = _decoders(choice)
+            self.present = lambda message: decoders.get(message.type, _whole)(message.payload)
+
+    def product_of(self, message: Any) -> object:
+        """Return the product of a message as ``decode`` returns it; ``None`` if it has none."""
+        if not self.is_dict:
+            return message.product_id
+        return message.get("product_id") if type(message) is dict else message[1] if len(message) > 1 else None
+
+    def whole(self, message: Any) -> Any:
+        """Return all of a message as ``decode`` returns it, as plain objects."""
+        return message if self.is_dict else message.decode()
+
+
+def _decoders(choice: object) -> dict[str, Callable[[bytes], Any]]:
+    table = choice if isinstance(choice, Mapping) else dict.fromkeys(MESSAGE_TYPES, choice)
+    decoders: dict[str, Callable[[bytes], Any]] = {}
+    made: dict[Any, Callable[[bytes], Any]] = {}
+    for name, wanted in table.items():
+        try:
+            is_usable = isinstance(name, str) and not isinstance(wanted, str | bytes | int | float | None)
+            if is_usable and wanted not in made:
+                made[wanted] = msgspec.json.Decoder(wanted).decode
+        except TypeError:  # msgspec cannot make this type, or it is no type
+            is_usable = False
+        if not is_usable:
+            raise ConfigurationError(
+                f"decode is 'dict', 'lazy', None (bytes), a msgspec.Struct type, or a dict of message types to Struct "
+                f"types, not {choice!r}"
+            )
+        decoders[name] = made[wanted]
+    return decoders

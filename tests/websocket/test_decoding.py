@@ -1,0 +1,149 @@
+"""What ``on_message`` gets with each choice of ``decode``; the client's own work is the same with all of them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from copra_tx.errors import ConfigurationError
+from copra_tx.websocket import Channel, LazyMessage
+from support.world import BTC, ETH, World, outcome
+
+TICK = b'{"price":"61.50","type":"ticker","product_id":"BTC-USD","sequence":7,"odd":{"type":"x"}}'
+ROW = b'["noop","BTC-USD","134905860124","2026-08-25T23:24:03.585394Z"]'
+ANSWER = b'{"type":"subscriptions","channels":[{"name":"ticker","product_ids":["BTC-USD"]}]}'
+ERROR = b'{"type":"error","message":"no","reason":"because"}'
+
+
+class Ticker(msgspec.Struct):
+    product_id: str
+    price: Decimal
+    sequence: int = 0
+
+
+class TaggedTicker(msgspec.Struct, tag_field="type", tag="ticker"):
+    price: Decimal
+
+
+class TaggedMatch(msgspec.Struct, tag_field="type", tag="match"):
+    size: Decimal
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def frames(*texts: bytes) -> bytes:
+    return b"".join(bytes((0x81, len(text))) + text for text in texts)
+
+
+def receive(world: World, decode: Any, *texts: bytes, at_once: bool = True, channels: Any = None) -> Any:
+    """Return a client that got these messages, in one read or one each."""
+    client = world.client(channels or [BTC, Channel("level3", "BTC-USD"), Channel("matches", "BTC-USD")], decode=decode)
+    world.open()
+    for read in [frames(*texts)] if at_once else [frames(text) for text in texts]:
+        world.line.receive(read)
+    return client
+
+
+both = pytest.mark.parametrize("at_once", [True, False])
+
+
+@both
+def test_lazy(world: World, at_once: bool) -> None:
+    client = receive(world, "lazy", TICK, TICK, ROW, ANSWER, ERROR, TICK, at_once=at_once)
+    assert client.errors == [("no", "because")]
+    assert client.counters.messages == 5
+    assert [message.type for message in client.messages] == ["ticker", "ticker", "level3", "subscriptions", "ticker"]
+    lazy = client.messages[1]
+    assert isinstance(lazy, LazyMessage)
+    assert (lazy.product_id, lazy.sequence, lazy.payload) == ("BTC-USD", 7, TICK)
+    assert lazy["price"] == "61.50"
+    assert "odd" in lazy
+    assert lazy.get("nothing", 3) == 3
+    assert dict(lazy) == lazy.decode() == msgspec.json.decode(TICK)
+    assert len(lazy) == len(list(lazy)) == 5
+    assert client.messages[2].decode() == msgspec.json.decode(ROW)
+
+
+@both
+def test_bytes(world: World, at_once: bool) -> None:
+    client = receive(world, None, TICK, TICK, ROW, ANSWER, ERROR, TICK, at_once=at_once)
+    assert client.messages == [TICK, TICK, ROW, ANSWER, TICK]
+    assert client.errors == [("no", "because")]
+
+
+@both
+def test_a_table_of_types(world: World, at_once: bool) -> None:
+    match = b'{"type":"match","product_id":"BTC-USD","size":"1"}'
+    client = receive(world, {"ticker": Ticker}, TICK, TICK, match, ROW, ANSWER, at_once=at_once)
+    typed = Ticker("BTC-USD", Decimal("61.50"), 7)
+    assert client.messages == [typed, typed, *map(msgspec.json.decode, (match, ROW, ANSWER))]
+
+
+@both
+def test_one_type_for_all_data(world: World, at_once: bool) -> None:
+    match = b'{"type":"match","product_id":"BTC-USD","size":"1"}'
+    client = receive(world, TaggedTicker | TaggedMatch, TICK, match, ANSWER, at_once=at_once)
+    assert client.messages == [TaggedTicker(Decimal("61.50")), TaggedMatch(Decimal(1)), msgspec.json.decode(ANSWER)]
+
+
+@both
+def test_a_message_that_does_not_fit_is_told_once_and_counted(world: World, at_once: bool) -> None:
+    wrong = b'{"type":"ticker","product_id":"BTC-USD","price":"dear"}'
+    client = receive(world, {"ticker": Ticker}, TICK, wrong, wrong, TICK, at_once=at_once)
+    assert len(client.messages) == 2
+    [(message, reason)] = client.errors
+    assert "ticker that does not fit" in message
+    assert "dear" in reason
+    assert sum(client.counters.unusable.values()) == 2
+    assert client.counters.messages == 2
+
+
+@both
+@pytest.mark.parametrize("decode", ["dict", "lazy", None, {"ticker": Ticker}])
+def test_whatever_is_chosen_the_rest_stays(world: World, decode: Any, at_once: bool) -> None:
+    client = receive(
+        world, decode, TICK, b"17", b'{"price":"1"}', b'{"type":[1]}', b"[]", b"not json", TICK, at_once=at_once
+    )
+    assert client.counters.unusable == {"neither object nor row": 2, "no type": 2, "not JSON": 1}
+    assert client.counters.messages == 2
+    client.unsubscribe(BTC)
+    for read in [frames(TICK, TICK, ROW)] if at_once else [frames(TICK), frames(TICK), frames(ROW)]:
+        world.line.receive(read)
+    assert client.counters.unwanted == 2
+    assert client.counters.messages == 3
+
+
+@both
+@pytest.mark.parametrize("decode", ["dict", "lazy", None, {"ticker": Ticker}])
+def test_bad_utf8_ends_the_line_even_in_a_field_that_nobody_looks_at(world: World, decode: Any, at_once: bool) -> None:
+    bad = b'{"type":"ticker","product_id":"BTC-USD","price":"1","note":"\xff"}'
+    client = receive(world, decode, TICK, bad, TICK, at_once=at_once)
+    world.advance(0)
+    assert len(client.messages) == 1
+    assert "UTF-8" in client.closes[0][2]
+
+
+def test_a_lazy_message_of_text_beyond_ascii(world: World) -> None:
+    client = receive(world, "lazy", '{"type":"ticker","product_id":"BTC-USD","note":"é"}'.encode())
+    assert client.messages[0]["note"] == "é"
+
+
+def test_the_callback_may_unsubscribe_between_two_messages_of_a_read(world: World) -> None:
+    client = receive(world, "lazy", TICK, channels=[BTC, ETH])
+    client.on_message = lambda message: (client.events.append(("message", message)), client.unsubscribe(BTC))[0]
+    world.line.receive(frames(TICK, TICK, TICK.replace(b"BTC", b"ETH"), TICK))
+    assert [message.product_id for message in client.messages] == ["BTC-USD", "BTC-USD", "ETH-USD"]
+    outcome(client.close())
+    world.advance(0)
+
+
+@pytest.mark.parametrize("choice", ["raw", "", 3, True, {"ticker": None}, {3: Ticker}, {"ticker": "Ticker"}, [Ticker]])
+def test_what_is_no_choice(world: World, choice: Any) -> None:
+    with pytest.raises(ConfigurationError, match="decode is 'dict'"):
+        world.client(decode=choice)
