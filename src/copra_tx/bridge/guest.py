@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.logger import Logger
 
+from .interrupts import Interrupts
 from .logs import pass_on_logs, stop_passing_on_logs
 
 __all__ = ["GuestReactor"]
@@ -51,6 +52,7 @@ class GuestReactor(AsyncioSelectorReactor):
         super().__init__(loop)
         self.guest = False
         self._passes_on_logs = True
+        self._interrupts = Interrupts()
         self.addSystemEventTrigger("after", "shutdown", stop_passing_on_logs)
 
     @property
@@ -83,6 +85,7 @@ class GuestReactor(AsyncioSelectorReactor):
         self.guest = True
         if self._passes_on_logs:
             pass_on_logs()
+        self._interrupts.install(self.loop)
         self.getThreadPool().threadFactory = _GuestThread  # type: ignore[assignment]
         self.startRunning(installSignalHandlers=False)
 
@@ -102,6 +105,7 @@ class GuestReactor(AsyncioSelectorReactor):
             super().crash()
 
     def _reset(self) -> None:
+        self._interrupts.uninstall()
         super(AsyncioSelectorReactor, self).crash()
 
     def callFromThread(  # type: ignore[override]  # noqa: N802  # Twisted's own classes disagree on the name of f

@@ -159,6 +159,8 @@ def check_thread(reactor: object, call: str) -> None:
     """
     Refuse a call from a thread that does not run the reactor; before anything runs, any thread may call.
 
+    A reactor whose loop was closed moves to the one that runs now.
+
     Args:
         reactor: The reactor.
         call: What is called, for the text.
@@ -166,9 +168,12 @@ def check_thread(reactor: object, call: str) -> None:
     Raises:
         WrongThreadError: If so.
     """
-    loop = asyncio_loop_of(reactor)
+    loop, running = asyncio_loop_of(reactor), _running_loop()
+    if isinstance(reactor, GuestReactor) and running is not None and reactor.loop.is_closed():
+        attach(running)
+        return
     if loop is not None:
-        foreign = loop.is_running() and _running_loop() is not loop
+        foreign = loop.is_running() and running is not loop
     else:
         foreign = threadable.ioThread not in (None, threadable.getThreadID())
     if foreign:
