@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from typing import Any
 from weakref import WeakValueDictionary
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from copra_tx.errors import ConfigurationError
 
 __all__ = ["Pacer", "Priority", "shared_pacer"]
 
@@ -21,7 +22,8 @@ of up to 20; the same page also says 100 messages a second, and 10 with bursts o
 """
 
 
-_ONE = 1 - 1e-9  # what has come back by the time a timer set for it fires, in floating point
+_ONE = 1 - 1e-5
+"""What has come back when a timer set for one fires: the time of day, as a float, moves in steps of 0.2 µs."""
 
 
 class Priority(enum.IntEnum):
@@ -35,13 +37,20 @@ class Pacer:
     """
     Grants permissions, ``rate`` a second for long, ``burst`` at once.
 
+    Those who ask with the same priority are served in the order they asked.
+
     Args:
         clock: Gives the time and runs the one timer, which runs only while somebody waits.
         rate: Permissions a second.
         burst: Permissions that may be granted at once after a pause.
+
+    Raises:
+        ConfigurationError: If it could never grant anything.
     """
 
     def __init__(self, clock: IReactorTime, rate: float = RATE, burst: float = RATE) -> None:
+        if not (rate > 0 and burst >= 1):
+            raise ConfigurationError(f"rate must be above zero and burst at least 1, not {rate!r} and {burst!r}")
         self._clock = clock
         self._rate, self._burst = rate, burst
         self._left, self._at = burst, clock.seconds()
@@ -55,32 +64,34 @@ class Pacer:
         Returns:
             Fires with ``None`` when it is granted, often at once. Cancelling it gives the place in the queue up.
         """
-        permission: Deferred[None] = Deferred(lambda deferred: self._forget(priority, deferred))
-        self._waiting[priority].append(permission)
+        queue = self._waiting[priority]
+        permission: Deferred[None] = Deferred(lambda _: self._give_up(queue, permission))
+        queue.append(permission)
         self._grant()
         return permission
 
-    def _forget(self, priority: Priority, permission: Deferred[Any]) -> None:
-        self._waiting[priority].remove(permission)
-        if self._timer is not None and not any(self._waiting.values()):
+    def _give_up(self, queue: deque[Deferred[None]], permission: Deferred[None]) -> None:
+        queue.remove(permission)
+        if self._timer is not None and self._next_queue() is None:
             self._timer.cancel()
             self._timer = None
 
     def _grant(self) -> None:
         now = self._clock.seconds()
-        self._left, self._at = min(self._burst, self._left + (now - self._at) * self._rate), now
-        while self._left >= _ONE and (queue := self._first_queue()) is not None:
+        elapsed = max(0.0, now - self._at)  # the time of day may be set back
+        self._left, self._at = min(self._burst, self._left + elapsed * self._rate), now
+        while self._left >= _ONE and (queue := self._next_queue()) is not None:
             self._left -= 1
-            queue.popleft().callback(None)
-        if self._timer is None and self._first_queue() is not None:
+            queue.popleft().callback(None)  # which may ask again, or give up another one
+        if self._timer is None and self._next_queue() is not None:
             self._timer = self._clock.callLater((1 - self._left) / self._rate, self._due)
 
     def _due(self) -> None:
         self._timer = None
         self._grant()
 
-    def _first_queue(self) -> deque[Deferred[None]] | None:
-        return next((queue for _, queue in sorted(self._waiting.items()) if queue), None)
+    def _next_queue(self) -> deque[Deferred[None]] | None:
+        return next((queue for queue in self._waiting.values() if queue), None)  # in the order of priorities
 
 
 _shared: WeakValueDictionary[object, Pacer] = WeakValueDictionary()
