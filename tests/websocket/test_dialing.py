@@ -26,6 +26,7 @@ from zope.interface.verify import verifyObject
 
 from copra_tx.errors import ProxyError
 from copra_tx.websocket.dialing import EndpointConnector, TlsEndpoint, make_endpoint
+from copra_tx.websocket.options import Options
 from copra_tx.websocket.proxy import Proxy
 from copra_tx.websocket.tls import verifying_creator
 from support.peers import LOCAL, listening, the_reactor, within
@@ -370,7 +371,7 @@ async def test_a_refusing_proxy_fails_the_attempt() -> None:
     ended: Deferred[None] = Deferred()
     factory.then = lambda connector: ended.callback(None)
     async with listening(server) as proxy_port:
-        endpoint = make_endpoint(the_reactor(), HOST, 443, tls=None, proxy=Proxy(LOCAL, proxy_port), timeout=10)
+        endpoint = make_endpoint(the_reactor(), HOST, 443, False, Options(proxy=Proxy(LOCAL, proxy_port)))
         EndpointConnector(endpoint, factory, DESTINATION).connect()
         await within(ended)
         await within(server.connections[0].lost)
@@ -381,14 +382,7 @@ async def test_a_refusing_proxy_fails_the_attempt() -> None:
 async def test_stopping_while_the_proxy_is_silent() -> None:
     server, factory = ProxyServer(answer=b""), Recording()
     async with listening(server) as proxy_port:
-        endpoint = make_endpoint(
-            the_reactor(),
-            HOST,
-            443,
-            tls=verifying_creator(HOST, None),
-            proxy=Proxy(LOCAL, proxy_port),
-            timeout=10,
-        )
+        endpoint = make_endpoint(the_reactor(), HOST, 443, True, Options(proxy=Proxy(LOCAL, proxy_port)))
         connector = EndpointConnector(endpoint, factory, DESTINATION)
         connector.connect()
         await server.when_asked()

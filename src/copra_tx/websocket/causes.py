@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 
 from OpenSSL import SSL
 from service_identity import CertificateError as NoIdentityError
@@ -51,7 +52,7 @@ def describe(reason: Failure, host: str, port: int) -> LineError:
             return DialError(host, port, "timed out")
         case error.ConnectError() if not isinstance(value, error.UserError):
             return DialError(host, port, _system_words(value))
-        case VerificationError() | NoIdentityError() | SSL.Error():
+        case VerificationError() | NoIdentityError() | SSL.Error() | ssl.SSLError():
             return _describe_tls(value, host)
     return LineError(next((words for kinds, words in _PLAIN if isinstance(value, kinds)), _own_words(value)))
 
@@ -89,6 +90,8 @@ def _looked_for(mismatch: VerificationError) -> str:
 
 def _openssl_words(failed: Exception) -> list[str]:
     """Return the reasons of OpenSSL's error queue, or the text of a system call's error."""
+    if isinstance(failed, ssl.SSLError) and failed.reason:
+        return [failed.reason.lower().replace("_", " ")]
     match failed.args:
         case (list() as queue,):
             return [str(entry[-1]) for entry in queue if entry and entry[-1]]

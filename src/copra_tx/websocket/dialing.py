@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import HostnameEndpoint
@@ -22,39 +22,44 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, implementer
 
-from .proxy import Proxy, TunnelEndpoint
+from copra_tx.bridge.transports import LoopEndpoint
+
+from .proxy import TunnelEndpoint
+from .tls import verifying_creator
 from .tls_reading import tls_transport
+from .tls_stdlib import VerifyingTls
+from .transports import choose_transport, loop_connect
+
+if TYPE_CHECKING:
+    from .options import Options
 
 __all__ = ["EndpointConnector", "TlsEndpoint", "make_endpoint"]
 
 
-def make_endpoint(
-    reactor: Any,
-    host: str,
-    port: int,
-    *,
-    tls: IOpenSSLClientConnectionCreator | None,
-    proxy: Proxy | None,
-    timeout: float,
-) -> IStreamClientEndpoint:
+def make_endpoint(reactor: Any, host: str, port: int, secure: bool, options: Options) -> IStreamClientEndpoint:
     """
-    Return the endpoint that reaches a server: TCP, through the proxy if there is one, with TLS if asked for.
+    Return the endpoint that reaches a server: TCP, through the proxy if there is one, with verified TLS if asked for.
 
     Args:
         reactor: Dials and runs the timers.
         host: Name or address of the server.
         port: Its port.
-        tls: Makes the TLS connections; ``None`` for plain TCP.
-        proxy: An HTTP proxy to tunnel through.
-        timeout: Seconds for each TCP connection; a name may have several addresses.
+        secure: Whether to speak TLS.
+        options: Name the proxy, the ``ca_file`` and the transport. ``open_timeout`` is for each TCP connection; a name
+            may have several addresses.
+
+    Raises:
+        ConfigurationError: If ``host``, ``ca_file`` or ``transport`` cannot be used.
     """
-    endpoint: IStreamClientEndpoint
-    if proxy is None:
-        endpoint = HostnameEndpoint(reactor, host, port, timeout=timeout)
-    else:
-        endpoint = HostnameEndpoint(reactor, proxy.host, proxy.port, timeout=timeout)
+    connect = loop_connect(choose_transport(reactor, options.transport))
+    proxy = options.proxy
+    dialled = (host, port) if proxy is None else (proxy.host, proxy.port)
+    endpoint: IStreamClientEndpoint = HostnameEndpoint(reactor, *dialled, timeout=options.open_timeout)
+    if proxy is not None:
         endpoint = TunnelEndpoint(endpoint, proxy, host, port)
-    return endpoint if tls is None else TlsEndpoint(endpoint, tls, reactor)
+    if connect is not None:
+        return LoopEndpoint(endpoint, reactor, connect, VerifyingTls(host, options.ca_file) if secure else None)
+    return TlsEndpoint(endpoint, verifying_creator(host, options.ca_file), reactor) if secure else endpoint
 
 
 @implementer(IStreamClientEndpoint)

@@ -152,7 +152,8 @@ class ClientProtocol(FastReceiving):
         if self.factory.line.opened(self):
             self._reception = self.factory.reception
             self._begin_fast_receiving()
-            if not self._guarded(super()._onOpen):
+            # With TLS of Python's own ssl the details that Autobahn's looks for, at pyOpenSSL, are there already.
+            if not self._guarded(self.onOpen if IStdlibTls.providedBy(self.transport) else super()._onOpen):
                 self.factory.callbacks.deliver_open()
             self.factory.callbacks.after_open()
 

@@ -1,0 +1,148 @@
+"""TLS of Python's own ssl module on the transports of an asyncio loop."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IHandshakeListener, ITCPTransport
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from copra_tx.errors import TlsError
+
+from .line import Connect, LoopTransport
+
+if TYPE_CHECKING:
+    from OpenSSL.crypto import X509
+
+__all__ = ["IStdlibTls", "LoopTls", "LoopTlsTransport"]
+
+
+class IStdlibTls(ITCPTransport):
+    """
+    A TCP transport with TLS by Python's own ssl module.
+
+    It is no ``ISSLTransport``: whoever looks for that goes on to pyOpenSSL's objects, which are not there.
+    ``getHandle`` returns the ``ssl.SSLObject``, or something like it, when TLS is up, and ``None`` before.
+    """
+
+    def getPeerCertificate() -> X509 | None:
+        """Return the certificate that the other side has shown, if there is one by now."""
+
+
+class LoopTls(Protocol):
+    """What TLS is spoken with."""
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """The context. It has to verify: nothing here does."""
+
+    @property
+    def server_name(self) -> str:
+        """Name or address that the certificate must be valid for; a name in its ASCII form."""
+
+    def explain(self, error: ssl.SSLError) -> Exception:
+        """Return what ``connectionLost`` gets for what went wrong."""
+
+
+@implementer(IStdlibTls)
+class LoopTlsTransport(LoopTransport):
+    """
+    As ``LoopTransport``, with TLS.
+
+    As with Twisted's TLS the protocol is connected when TCP is, and told by ``handshakeCompleted`` when TLS is up; what
+    it has written before is sent afterwards. Without TLS' own notice of the end, the end is a ``ConnectionLost``.
+    """
+
+    def __init__(self, *arguments: Any, tls: LoopTls) -> None:
+        super().__init__(*arguments)
+        self._tls = tls
+        self._ssl: Any = None
+        self._has_notice = False
+
+    async def _attach(self, connect: Connect) -> None:
+        await connect(
+            self.loop,
+            lambda: self,
+            sock=self._sock,
+            ssl=self._tls.context,
+            server_hostname=self._tls.server_name,
+        )
+
+    def received_before(self, data: bytes) -> None:  # noqa: ARG002
+        """Refuse: over TLS a server does not speak first."""
+        error = TlsError(self._tls.server_name, "it spoke first; what answers on this port seems not to speak TLS")
+        self._fail(Failure(error))
+
+    def _is_up(self) -> None:
+        self._ssl = self._transport.get_extra_info("ssl_object")
+        if IHandshakeListener.providedBy(self._protocol):
+            self._guarded(self._protocol.handshakeCompleted)
+        self._pause()
+
+    def eof_received(self) -> bool:
+        """Note whether the end is one that TLS gave notice of."""
+        self._has_notice = _has_ended(self._ssl)
+        return False
+
+    def _reason(self, error: BaseException | None) -> Failure:
+        match error:
+            case _ if self._is_aborted:
+                pass
+            case None:
+                return Failure(ConnectionDone() if self._has_notice else ConnectionLost())
+            case ssl.SSLError(reason="APPLICATION_DATA_AFTER_CLOSE_NOTIFY") if self.disconnecting:
+                return Failure(ConnectionDone())  # asyncio's: we wanted no more of it
+            case ssl.SSLError() if not isinstance(error, ssl.SSLEOFError):
+                return Failure(self._tls.explain(error))
+        return super()._reason(error)
+
+    def loseConnection(self) -> None:
+        """End the connection, with TLS' notice of the end; before TLS is up, abort it if nothing waits to be sent."""
+        if self._transport is None and not self._unwritten:
+            self.abortConnection()  # as Twisted's does
+        else:
+            super().loseConnection()
+
+    def loseWriteConnection(self) -> None:
+        """
+        Refuse: TLS does not know that.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError("a connection with TLS cannot be closed by half")
+
+    def getHandle(self) -> Any:
+        """Return the ``ssl.SSLObject``, or something like it; ``None`` before TLS is up."""
+        return self._ssl
+
+    def getPeerCertificate(self) -> X509 | None:
+        """Return the certificate that the other side has shown; ``None`` before TLS is up."""
+        shown = None if self._ssl is None else self._ssl.getpeercert(True)
+        if shown is None:
+            return None
+        from OpenSSL import crypto
+
+        return crypto.load_certificate(crypto.FILETYPE_ASN1, shown)
+
+
+def _has_ended(ssl_object: Any) -> bool:
+    """
+    Tell whether TLS has given notice of the end.
+
+    asyncio calls ``eof_received`` without it, too. uvloop and aiofastnet do not, and aiofastnet's objects cannot be
+    asked.
+    """
+    read: Callable[[int], bytes] | None = getattr(ssl_object, "read", None)
+    if read is None:
+        return True
+    try:
+        return not read(1)
+    except ssl.SSLZeroReturnError:
+        return True
+    except ssl.SSLError:
+        return False

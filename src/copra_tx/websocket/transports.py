@@ -1,0 +1,59 @@
+"""Which transport a client's connections get: Twisted's own, asyncio's, or aiofastnet's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from copra_tx.bridge import asyncio_loop_of
+from copra_tx.bridge.transports import Connect, asyncio_connect, fastnet_connect
+from copra_tx.errors import ConfigurationError
+
+__all__ = ["TRANSPORTS", "choose_transport", "loop_connect"]
+
+AUTOMATIC = ("twisted",)
+"""What ``"auto"`` chooses from, the best first."""
+
+TRANSPORTS = ("auto", "fastnet", "asyncio", "twisted")
+"""What may be asked for."""
+
+
+def choose_transport(reactor: Any, wanted: str) -> str:
+    """
+    Return ``"fastnet"``, ``"asyncio"`` or ``"twisted"``.
+
+    Args:
+        reactor: What dials.
+        wanted: One of these, or ``"auto"``: the best that can be used.
+
+    Raises:
+        ConfigurationError: If what is wanted cannot be used; the text says what it needs.
+    """
+    if wanted == "auto":
+        return next(transport for transport in AUTOMATIC if _hindrance(reactor, transport) is None)
+    hindrance = _hindrance(reactor, wanted)
+    if hindrance is not None:
+        raise ConfigurationError(f"transport={wanted!r} {hindrance}")
+    return wanted
+
+
+def loop_connect(transport: str) -> Connect | None:
+    """Return what makes the loop's transport for a socket; ``None`` for ``"twisted"``, which needs nothing."""
+    if transport == "twisted":
+        return None
+    return asyncio_connect if transport == "asyncio" else fastnet_connect()
+
+
+def _hindrance(reactor: Any, transport: str) -> str | None:
+    if transport == "twisted":
+        return None
+    if asyncio_loop_of(reactor) is None:
+        return (
+            f"needs asyncio's reactor, and this is a {type(reactor).__name__}; start the program with asyncio's "
+            f"(twistd --reactor=asyncio), or leave transport at 'auto'"
+        )
+    if transport == "fastnet":
+        try:
+            fastnet_connect()
+        except ImportError as error:
+            return f"needs aiofastnet, which cannot be imported ({error}); pip install copra-tx[fast]"
+    return None
