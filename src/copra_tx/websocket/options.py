@@ -76,6 +76,8 @@ class Options:
         if unknown:
             names = ", ".join(sorted(unknown))
             raise TypeError(f"unknown argument {names}; there are {', '.join(f.name for f in fields(cls))}")
+        if not isinstance(ca_file, str | os.PathLike | None):
+            raise ConfigurationError(f"ca_file is a path, not {ca_file!r}")
         return cls(
             proxy=None if proxy is None else Proxy.parse(proxy),
             ca_file=None if ca_file is None else os.fspath(ca_file),
