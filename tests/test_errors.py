@@ -199,6 +199,16 @@ def test_errors_can_be_pickled_and_copied(
         assert vars(other) == vars(error)
 
 
+@pytest.mark.parametrize(("cls", "arguments", "facts", "text"), EXAMPLES, ids=IDS)
+def test_arguments_may_be_given_by_name(
+    cls: type[Exception], arguments: tuple, facts: dict[str, Any], text: str
+) -> None:
+    """A copy is made of ``args``, which then must hold them all the same."""
+    if "__init__" in vars(cls):
+        named = inspect.signature(cls).bind(*arguments).arguments
+        assert str(pickle.loads(pickle.dumps(cls(**named)))) == text
+
+
 def test_further_refusals_of_one_call_go_along() -> None:
     error = errors.SubscriptionRefusedError("ticker", ["A-USD"])
     error.others = (errors.SubscriptionRefusedError("full", ["B-USD"], ["no"]),)
@@ -210,7 +220,7 @@ def test_further_refusals_of_one_call_go_along() -> None:
 def test_iterables_are_taken_once_and_kept() -> None:
     refused = errors.SubscriptionRefusedError("ticker", iter(["A-USD"]), iter(["no"]), iter(["full"]))
     assert (refused.product_ids, refused.words, refused.candidates) == ({"A-USD"}, ("no",), ("full",))
-    assert str(refused) == str(refused)
+    assert str(refused) == str(refused) == str(pickle.loads(pickle.dumps(refused)))
     assert errors.SubscriptionTimeoutError(iter(["full"]), 1).channels == ("full",)
 
 
