@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from decimal import Decimal
 from typing import Any
 
@@ -147,3 +148,30 @@ def test_the_callback_may_unsubscribe_between_two_messages_of_a_read(world: Worl
 def test_what_is_no_choice(world: World, choice: Any) -> None:
     with pytest.raises(ConfigurationError, match="decode is 'dict'"):
         world.client(decode=choice)
+
+
+@pytest.mark.parametrize("decode", ["dict", "lazy"])
+def test_the_collector_rests_while_a_large_message_is_decoded(world: World, decode: Any) -> None:
+    levels = b",".join([b'["61.50","1.0"]'] * 10_000)
+    large = b'{"type":"snapshot","product_id":"BTC-USD","asks":[],"bids":[' + levels + b"]}"
+    client = world.client(Channel("level2_batch", "BTC-USD"), decode=decode)
+    world.open()
+    collections: list[str] = []
+    note = lambda phase, info: collections.append(phase)  # noqa: E731
+    gc.collect()
+    gc.callbacks.append(note)
+    try:
+        world.line.receive(b"\x81\x7f" + len(large).to_bytes(8, "big") + large[:100])
+        world.line.receive(large[100:] + frames(TICK))
+    finally:
+        gc.callbacks.remove(note)
+    assert gc.isenabled()
+    assert len(collections) <= 4  # of hundreds
+    assert [message["type"] for message in client.messages] == ["snapshot", "ticker"]
+    gc.disable()
+    try:
+        world.line.receive(b"\x81\x7f" + len(large).to_bytes(8, "big") + large)
+        assert not gc.isenabled()  # as the user wants it
+    finally:
+        gc.enable()
+    assert len(client.messages) == 3

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from copra_tx.feed.exchange import MESSAGE_TYPES, UNREADABLE_REQUEST, error_words, listed
 
-from .decoding import NOT_JSON, Decoding, is_row
+from .decoding import LARGE, NOT_JSON, Decoding, is_row
 from .delivery import SLICE
 
 if TYPE_CHECKING:
@@ -76,11 +76,15 @@ class Reception:
         """
         Take messages, each the payload of a text frame, and return how many were taken.
 
+        Only the first may be a large one: its frame was put together from several reads.
+
         Fewer than all, if one is not JSON (which may be bad UTF-8: ``deliver_payload`` or the protocol must judge it),
         or if the line is not open any more.
         """
         left: Any = iter(payloads)
         try:
+            if len(payloads[0]) > LARGE:
+                self._deliver_message(self._decoding.decode_large(next(left)))
             while protocol.state == OPEN and left.__length_hint__():
                 if self._delivery.is_straight("on_message"):
                     self._deliver_straight(left)
@@ -171,7 +175,7 @@ class Reception:
     def deliver_single(self, payload: bytes) -> bool:
         """Take the payload of a text frame of an open line, and tell whether it was taken: not if it is not JSON."""
         try:
-            message = self._decode(payload)
+            message = self._decode(payload) if len(payload) <= LARGE else self._decoding.decode_large(payload)
         except NOT_JSON:
             return False
         self._deliver_message(message)
@@ -183,7 +187,7 @@ class Reception:
             self._unusable("binary", repr(payload[:_QUOTED]))
             return
         try:
-            message = self._decode(payload)
+            message = self._decoding.decode_large(payload) if len(payload) > LARGE else self._decode(payload)
         except NOT_JSON as error:
             self._not_json(payload.decode("utf-8", "backslashreplace"), str(error))
         else:
