@@ -164,13 +164,15 @@ async def test_every_kind_of_line_is_gone_when_it_has_stopped() -> None:
 
 async def test_a_line_that_comes_while_it_stops_is_dropped() -> None:
     """Two lines wait to be accepted in the same turn, and the first one makes the exchange stop."""
-    exchange = SimulatedExchange()
+    from twisted.internet import reactor
+
+    exchange = SimulatedExchange(silence_limit=60.0)
     exchange.startService()
     stopped: list[Any] = []
     exchange.at("accepted", lambda connection: stopped.append(exchange.stopService()))
     address = "127.0.0.1", int(exchange.url.rpartition(":")[2])
     with socket.create_connection(address), socket.create_connection(address):
-        await exchange.when_lost(2)
+        await exchange.when_lost(2).addTimeout(10, reactor)
         await stopped[0]
     assert exchange.accepted_count == 2
 
@@ -269,22 +271,29 @@ async def test_a_client_that_does_not_trust_it_goes_away() -> None:
 
 
 async def test_faults_over_tls() -> None:
-    async with SimulatedExchange(tls=True, speed=math.inf, close_timeout=0.2) as exchange:
-        tls = _trusting(exchange)
+    from twisted.internet import reactor
+
+    async with SimulatedExchange(tls=True, speed=math.inf, close_timeout=60.0) as exchange:
         for fault in ("drop", "hang_up", "close"):
-            client = await dial(exchange.url, tls=tls)
+            client = await dial(exchange.url, tls=_trusting(exchange))
             client.ask("subscribe", "level2_batch", BTC)
             await client.next("l2update")
             getattr(exchange, fault)()
-            assert (await client.ended)[1] == (1000 if fault == "close" else 1006)
-        frozen = await dial(exchange.url, tls=tls)
-        frozen.ask("subscribe", "level2_batch", BTC)
-        await frozen.next("l2update")
-        frozen.transport.pauseProducing()
-        exchange.hang_up()  # which TLS cannot do while the client does not read
-        await exchange.when_lost(4)
-        frozen.transport.resumeProducing()
-        await frozen.ended
+            _, code, _ = await client.ended.addTimeout(10, reactor)
+            assert code == (1000 if fault == "close" else 1006)
+
+
+async def test_a_hang_up_over_tls_on_a_client_that_does_not_read_is_bounded() -> None:
+    """TLS says good-bye first, which takes for ever here."""
+    async with SimulatedExchange(tls=True, speed=math.inf, close_timeout=0.2) as exchange:
+        client = await dial(exchange.url, tls=_trusting(exchange))
+        client.ask("subscribe", "level2_batch", BTC)
+        await client.next("l2update")
+        client.transport.pauseProducing()
+        exchange.hang_up()
+        await exchange.when_lost(1)
+        client.transport.resumeProducing()
+        await client.ended
 
 
 def test_the_authority_goes_with_its_exchange() -> None:

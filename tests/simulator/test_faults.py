@@ -146,6 +146,16 @@ def test_stall_with_pongs(fake_reactor: FakeReactor) -> None:
     assert sorted(set(floor.heartbeats())) == [f"{second}" for second in range(18, 39)]
 
 
+def test_what_was_held_back_is_sent_once(fake_reactor: FakeReactor) -> None:
+    floor = Floor(fake_reactor)
+    for _ in range(2):
+        floor.connection.stall()
+        floor.connection.send({"type": "mine"})
+        floor.connection.resume()
+        fake_reactor.advance(0)
+    assert floor.client.types() == ["subscriptions", "mine", "mine"]
+
+
 def test_a_close_is_answered_during_a_stall_with_pongs(fake_reactor: FakeReactor) -> None:
     floor = Floor(fake_reactor)
     floor.connection.stall()
