@@ -1,5 +1,5 @@
 """
-Parts of the pages that are made of the program itself, so that they cannot differ from it.
+Parts of the pages that are made of the program itself, so that they cannot differ from it, and how docstrings are read.
 
 ``.. state-table::`` shows every state of a connection and what moves it; ``.. command-help:: NAME ARGUMENTS`` what a
 command says of itself with ``--help``; ``.. notebook:: FILE`` the code cells of a notebook.
@@ -16,11 +16,12 @@ from pathlib import Path
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.ext.napoleon.docstring import GoogleDocstring
 from sphinx.util.docutils import SphinxDirective
 
 from copra_tx.websocket.state import TRANSITIONS, Event, State
 
-COLUMNS = "100"
+COLUMNS = "88"
 """How wide commands may write."""
 
 
@@ -76,8 +77,21 @@ class Notebook(SphinxDirective):
         return [nodes.literal_block(code, code, language="python") for code in codes]
 
 
+def _as_of_a_method(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """
+    Let docstrings of attributes and properties be read as those of methods are.
+
+    For napoleon, which comes after this, what stands before a colon in them is a type, and they have no sections.
+    """
+    if what in ("attribute", "data", "property"):
+        lines[:] = GoogleDocstring(lines, app.config, app, "method", name, obj, options).lines()
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Make them known to Sphinx."""
+    app.setup_extension("sphinx.ext.autodoc")
+    app.connect("autodoc-process-docstring", _as_of_a_method, priority=400)
+    GoogleDocstring._consume_inline_attribute = lambda self: ("", self._consume_to_end())  # noqa: SLF001
     app.add_directive("state-table", StateTable)
     app.add_directive("command-help", CommandHelp)
     app.add_directive("notebook", Notebook)

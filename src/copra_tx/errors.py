@@ -221,7 +221,9 @@ class ConnectionLostError(LineError):
     An open line ended and is not made again.
 
     Attributes:
-        was_clean, code, reason: As handed to ``on_close``.
+        was_clean: As handed to ``on_close``.
+        code: Likewise.
+        reason: Likewise.
     """
 
     def __init__(self, was_clean: bool, code: int, reason: str) -> None:

@@ -68,10 +68,12 @@ class Client(FeedFactory):
             (8 a second).
         options: The keyword arguments that ``Options`` describes: ``proxy``, ``ca_file``, ``compression``,
             ``max_message_bytes``, ``ping_interval``, ``pong_timeout``, ``open_timeout``, ``close_timeout``,
-            ``answer_timeout``, ``initial_delay``, ``max_delay``, ``stable_after``, ``max_buffered``, ``transport``.
+            ``answer_timeout``, ``initial_delay``, ``max_delay``, ``stable_after``, ``max_buffered``, ``decode``,
+            ``transport``.
 
     Attributes:
-        connected, disconnected: ``ConnectionEvent``s: ``is_set()``, ``await wait()``, ``when_set()``.
+        connected: A ``ConnectionEvent``, with ``is_set()``, ``await wait()`` and ``when_set()``.
+        disconnected: Its opposite, likewise.
         closing: Whether ``close()`` was called since the client last joined its loop.
 
     Raises:
