@@ -246,6 +246,12 @@ def test_a_channel_about_everything_is_held_without_products(name: str, rest: di
     assert listing({"name": name} | rest) == {name: frozenset()}
 
 
+@pytest.mark.parametrize("name", ["status", "rfq_matches"])
+def test_a_channel_about_everything_may_be_held_for_some_products(name: str) -> None:
+    assert listing({"name": name, "product_ids": ["BTC-USD", "ETH-USD"]}) == {name: {"BTC-USD", "ETH-USD"}}
+    assert listing({"name": name, "product_ids": ["BTC-USD", "ALL"]}) == {name: frozenset()}
+
+
 @pytest.mark.parametrize("name", ["ticker", "level2_50", "balance"])
 @pytest.mark.parametrize("rest", [{}, {"product_ids": None, "account_ids": None}, {"product_ids": []}])
 def test_a_channel_that_must_be_about_something_is_not_held_without(name: str, rest: dict[str, Any]) -> None:

@@ -169,5 +169,5 @@ class Conversation(RuleBasedStateMachine):
 
 def test_an_honest_server_is_led_to_hold_exactly_what_is_wanted() -> None:
     run_state_machine_as_test(
-        Conversation, settings=settings(max_examples=300, stateful_step_count=15, report_multiple_bugs=False)
+        Conversation, settings=settings(max_examples=200, stateful_step_count=15, report_multiple_bugs=False)
     )
