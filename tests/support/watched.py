@@ -41,7 +41,7 @@ class Watched(Recorder):
         self.events.append(event)
         self._look()
 
-    def when(self, condition: Callable[[Any], bool], seconds: float = 10.0) -> Deferred[None]:
+    def when(self, condition: Callable[[Any], bool], seconds: float = 60.0) -> Deferred[None]:
         """Fire when the condition, called with the client after each callback, is true."""
         waiting: Deferred[None] = Deferred()
         self._waiting.append((condition, waiting))

@@ -21,15 +21,18 @@ MOST_SECONDS = 3.0
 class Scene:
     """What a client can meet; makes one client for each state."""
 
-    def __init__(self, exchange: SimulatedExchange, flood: SimulatedExchange, silent: RecordingServer) -> None:
-        self.exchange, self.flood, self.silent = exchange, flood, silent
+    def __init__(
+        self, exchange: SimulatedExchange, flood: SimulatedExchange, silent: RecordingServer, transport: str
+    ) -> None:
+        self.exchange, self.flood, self.silent, self.transport = exchange, flood, silent, transport
         self.silent_url = ""
         self.ends: dict[Any, Connection] = {}
 
     def client(self, url: str | None = None, **options: Any) -> Any:
         url = self.exchange.url if url is None else url
         ca_file = (self.flood if url == self.flood.url else self.exchange).ca_file
-        return watched(url, **({"ca_file": ca_file} if url.startswith("wss") else {}) | options)
+        trust = {"ca_file": ca_file} if url.startswith("wss") else {}
+        return watched(url, transport=self.transport, **trust | options)
 
     async def opened(self, exchange: SimulatedExchange | None = None, **options: Any) -> tuple[Any, Connection]:
         """Return a client to whom messages come, and the other end of its line."""
@@ -181,12 +184,20 @@ async def seconds_to_close(client: Any) -> float:
     return the_reactor().seconds() - begin
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["ws", "wss"])
-async def test_close_takes_at_most_3_seconds_from_every_state(tls: bool) -> None:
+@pytest.mark.parametrize(
+    ("tls", "transport"),
+    [
+        (False, "twisted"),
+        (True, "twisted"),
+        pytest.param(False, "asyncio", marks=pytest.mark.asyncio_only),
+        pytest.param(True, "asyncio", marks=pytest.mark.asyncio_only),
+    ],
+)
+async def test_close_takes_at_most_3_seconds_from_every_state(tls: bool, transport: str) -> None:
     """All at once, one client for each state; afterwards no callback comes."""
     exchange, flood, silent = SimulatedExchange(tls=tls), SimulatedExchange(tls=tls, speed=math.inf), RecordingServer()
     async with exchange, flood, listening(silent) as silent_port:
-        scene = Scene(exchange, flood, silent)
+        scene = Scene(exchange, flood, silent, transport)
         scene.silent_url = f"{'wss' if tls else 'ws'}://127.0.0.1:{silent_port}"
         clients = {prepare.__name__: await prepare(scene) for prepare in STATES}
         took = await gatherResults([ensureDeferred(seconds_to_close(client)) for client in clients.values()])

@@ -175,7 +175,7 @@ async def test_every_attempt_is_told_of_exactly_once() -> None:
         exchange.drop_on_subscribe()
         exchange.at("subscribed", lambda line: line.close(1011))
         exchange.at("subscribed", lambda line: line.send_octets(b"\xff\xff"))
-        client = watched(exchange.url, open_timeout=0.2)
+        client = watched(exchange.url, open_timeout=0.5)
         await client.when(lambda client: client.events.count(("open",)) == 5)
         assert [code for _, code, _ in client.closes] == [1006, 1006, 1006, 1006, 1006, 1011, 1006]
         assert client.counters.attempts == len(client.closes) + 1 == exchange.accepted_count
@@ -250,10 +250,18 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-@pytest.mark.parametrize(("tls", "times"), [(False, 200), (True, 60)], ids=["ws", "wss"])
-async def test_drops_and_reconnections_leave_no_file_descriptor(tls: bool, times: int) -> None:
+@pytest.mark.parametrize(
+    ("tls", "transport", "times"),
+    [
+        (False, "twisted", 200),
+        (True, "twisted", 50),
+        pytest.param(False, "asyncio", 50, marks=pytest.mark.asyncio_only),
+        pytest.param(True, "asyncio", 50, marks=pytest.mark.asyncio_only),
+    ],
+)
+async def test_drops_and_reconnections_leave_no_file_descriptor(tls: bool, transport: str, times: int) -> None:
     ends = [SimulatedExchange.drop, SimulatedExchange.hang_up, SimulatedExchange.close]
-    async with exchange_and_client(tls) as (exchange, client):
+    async with exchange_and_client(tls, transport=transport) as (exchange, client):
         before = open_files()
         for number in range(times):
             ends[number % 3](exchange)
@@ -268,7 +276,7 @@ async def test_drops_and_reconnections_leave_no_file_descriptor(tls: bool, times
 @schemes
 async def test_many_clients_at_once(tls: bool) -> None:
     async with SimulatedExchange(tls=tls, speed=100) as exchange:
-        clients = [watched(exchange.url, **trusting(exchange, tls)) for _ in range(20)]
+        clients = [watched(exchange.url, **trusting(exchange, tls)) for _ in range(8)]
         await gatherResults([client.when_messages(20) for client in clients])
         exchange.drop()
         await gatherResults([client.when_messages(2, "subscriptions") for client in clients])
