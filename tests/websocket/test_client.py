@@ -66,6 +66,7 @@ def test_the_addresses_are_those_of_the_exchange() -> None:
         ({"auth": True, "key": "k", "secret": SECRET}, "passphrase is missing"),
         ({"auth": True, "key": "k", "secret": "not base64!", "passphrase": "p"}, "not base64"),
         ({"feed_url": "http://example.org"}, "feed_url"),
+        ({"feed_url": ""}, "feed_url"),
         ({"channels": "ticker"}, "channels is a Channel"),
         ({"max_message_bytes": 0}, "max_message_bytes"),
         ({"open_timeout": -1}, "open_timeout"),

@@ -51,6 +51,8 @@ class FeedFactory(WebSocketClientFactory, ReconnectingClientFactory):  # type: i
         raise NotImplementedError
 
     def __init__(self, url: str, reactor: Any, options: Options) -> None:
+        if not url:
+            raise ConfigurationError("feed_url is missing")  # Autobahn would take ws://localhost
         try:
             super().__init__(url, reactor=reactor)
         except Exception as error:  # noqa: BLE001  # Autobahn raises plain Exception for a bad URL
