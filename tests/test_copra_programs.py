@@ -16,7 +16,8 @@ import pytest
 from copra_tx.simulator import TEST_KEY, SimulatedExchange
 from support.processes import process
 
-pytestmark = pytest.mark.simulated_exchange(speed=10)
+# The programs choose their reactor themselves.
+pytestmark = [pytest.mark.asyncio_only, pytest.mark.simulated_exchange(speed=10)]
 
 HEARTBEAT = """
 import asyncio

@@ -95,6 +95,7 @@ async def _run_program(block: Block, expected: str | None, file: Path, env: dict
         return "" if expected is None or matches(expected, printed) else f"{block}: printed\n{printed}"
 
 
+@pytest.mark.asyncio_only  # the programs choose their reactor themselves
 @pytest.mark.simulated_exchange(speed=10)
 async def test_python(simulated_exchange: SimulatedExchange, tmp_path: Path) -> None:
     """All Python of all pages, a few processes at once."""
@@ -139,6 +140,8 @@ def test_commands() -> None:
             assert (ROOT / arguments[0]).is_file(), arguments
         elif name == "uvicorn":
             assert (EXAMPLES / f"{arguments[0].partition(':')[0]}.py").is_file(), arguments
+        elif name == "tox":
+            assert f"[testenv:{arguments[-1]}]" in (ROOT / "tox.ini").read_text("utf-8"), arguments
         elif name == "pytest":
             assert set(arguments) <= {"--reactor=asyncio"}
         else:

@@ -16,7 +16,8 @@ from copra_tx.simulator import TEST_KEY, SimulatedExchange
 from support.documents import ROOT
 from support.processes import Process, process
 
-pytestmark = pytest.mark.simulated_exchange(speed=10)
+# The programs choose their reactor themselves.
+pytestmark = [pytest.mark.asyncio_only, pytest.mark.simulated_exchange(speed=10)]
 
 EXAMPLES = ROOT / "examples"
 MOST_LINES = 40
