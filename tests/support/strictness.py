@@ -5,8 +5,8 @@ After each test, and after the teardown of its fixtures, the test fails if
 
 * a failure, or an event of level ``critical``, was logged through Twisted, or an error by asyncio's loop, and
   the test did not take it from the ``logged_errors`` fixture;
-* a delayed call, a selectable (socket, port, pipe) or an asyncio task is left in the global reactor that was
-  not there before the test.
+* a delayed call, a selectable (socket, port, pipe), or an asyncio task or file descriptor, is left in the global
+  reactor that was not there before the test.
 
 What is left is cancelled and dropped, so that the next test starts clean. A test marked ``asyncio_only`` is
 not run on any other reactor than asyncio's.
@@ -82,7 +82,7 @@ class _Leftovers:
 
         self._reactor: Any = reactor
         self._loop = getattr(reactor, "_asyncioEventloop", None)
-        self._before = {*self._calls(), *self._selectables(), *self._tasks()}
+        self._before = {*self._calls(), *self._selectables(), *self._tasks(), *self._descriptors()}
 
     def _calls(self) -> set[Any]:
         return set(self._reactor.getDelayedCalls())
@@ -94,10 +94,18 @@ class _Leftovers:
     def _tasks(self) -> set[Any]:
         return set() if self._loop is None else asyncio.all_tasks(self._loop)
 
+    def _descriptors(self) -> set[Any]:
+        """Return what asyncio's own transports wait for; a closed one breaks whoever gets its number next."""
+        selector = getattr(self._loop, "_selector", None)
+        own = {reader.fileno() for reader in self._reactor._internalReaders}
+        waited_for = [] if selector is None else [key.fd for key in selector.get_map().values()]
+        return {(descriptor, "descriptor") for descriptor in waited_for if descriptor not in own}
+
     def settle(self) -> None:
         """Turn the reactor until nothing is left; at least twice, at most ``_SETTLING_TURNS`` times."""
         for turn in range(_SETTLING_TURNS):
-            if turn >= 2 and not (self._calls() | self._selectables() | self._tasks()) - self._before:
+            left = self._calls() | self._selectables() | self._tasks() | self._descriptors()
+            if turn >= 2 and not left - self._before:
                 return
             pytest_twisted.blockon(deferLater(self._reactor, 0))
 
@@ -116,6 +124,10 @@ class _Leftovers:
             self._reactor.removeWriter(selectable)
             if hasattr(selectable, "socket"):
                 selectable.socket.close()
+        for descriptor, _ in self._descriptors() - self._before:
+            words.append(f"descriptor: {descriptor}")
+            self._loop.remove_reader(descriptor)
+            self._loop.remove_writer(descriptor)
         if words:
             pytest_twisted.blockon(deferLater(self._reactor, 0))  # cancelled tasks end here, not later
         return words
@@ -141,6 +153,7 @@ def logged_errors(_frozen_heap: None) -> Iterator[LoggedErrors]:
     yield errors
     leftovers.settle()
     gc.collect()  # unhandled errors of Deferreds and tasks belong to the test that made them
+    gc.freeze()  # what is left are caches: the next collection need not look through them again
     left = leftovers.clear()
     globalLogPublisher.removeObserver(errors)
     logging.getLogger("asyncio").removeHandler(handler)
