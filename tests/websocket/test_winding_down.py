@@ -153,6 +153,20 @@ def test_what_comes_of_one_left_to_itself_is_told_and_disturbs_nobody(guarded: G
     assert guarded.called == ["on_message", "next", "behind"]
 
 
+def test_a_backlog_that_takes_longer_than_allowed_is_worked_off_at_once(guarded: Guarded) -> None:
+    """No callback takes long, but there are many: nothing is to be cancelled, and nothing may be left out."""
+    gate: Deferred[None] = Deferred()
+    guarded.call("slow", gate)
+    for _ in range(6):
+        guarded.deliver(lambda: guarded.pass_by(1.0), "a")
+    done = outcome(guarded.delivery.wind_down(2))
+    gate.callback(None)
+    guarded.turn()
+    assert done == [None]
+    assert guarded.called == ["slow", *["a"] * 6]
+    assert guarded.is_quiet()
+
+
 def test_discarding_what_waits(guarded: Guarded) -> None:
     gate: Deferred[None] = Deferred()
     guarded.call("slow", gate)
