@@ -59,9 +59,7 @@ class Persistent(ReconnectingClientFactory):
         super().clientConnectionFailed(connector, reason)
 
 
-@pytest.mark.parametrize(
-    ("name", "address"), [("10.1.2.3", "10.1.2.3"), ("feed.example", "127.0.0.1"), ("::1", "::1")]
-)
+@pytest.mark.parametrize(("name", "address"), [("10.1.2.3", "10.1.2.3"), ("feed.example", "127.0.0.1"), ("::1", "::1")])
 def test_endpoint_dials_names_and_literals(name: str, address: str) -> None:
     """A HostnameEndpoint resolves at once and gets what the test accepts."""
     reactor = FakeReactor()
