@@ -189,7 +189,6 @@ async def seconds_to_close(client: Any) -> float:
     [
         (False, "twisted"),
         (True, "twisted"),
-        pytest.param(False, "asyncio", marks=pytest.mark.asyncio_only),
         pytest.param(True, "asyncio", marks=pytest.mark.asyncio_only),
     ],
 )

@@ -255,7 +255,6 @@ def open_files() -> int:
     [
         (False, "twisted", 200),
         (True, "twisted", 50),
-        pytest.param(False, "asyncio", 50, marks=pytest.mark.asyncio_only),
         pytest.param(True, "asyncio", 50, marks=pytest.mark.asyncio_only),
     ],
 )

@@ -56,6 +56,6 @@ def test_500_connections_leave_nothing() -> None:
 
 
 def test_a_leak_is_found() -> None:
-    told = soaked("a leak", 200, 500)
+    told = soaked("a leak", 50, 250)
     before, after = told["blocks"]
     assert after - before > MOST_BLOCKS
