@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 
 from copra_tx.simulator import SimulatedExchange
 from support.documents import ROOT
-from support.peers import refusing_port, the_reactor
+from support.peers import refusing_port, the_reactor, within
 from support.processes import BIN, process, until
 
 pytestmark = [pytest.mark.asyncio_only, pytest.mark.simulated_exchange(speed=10)]
@@ -43,7 +43,7 @@ async def test_the_program_answers_with_prices(simulated_exchange: SimulatedExch
     port = refusing_port()
     command = sys.executable, "-W", "error", EXAMPLES / "twisted_service.py", port
     async with process(*map(str, command), env={"COPRA_TX_FEED_URL": simulated_exchange.url}) as running:
-        await simulated_exchange.when_received()
+        await within(simulated_exchange.when_received())
         answer = ""
         while not re.fullmatch(r"((BTC|ETH)-USD \d+(\.\d+)?\n){2}", answer):
             answer = await ask(port)
@@ -73,7 +73,7 @@ async def ask(port: int) -> str:
         await connectProtocol(TCP4ClientEndpoint(the_reactor(), "127.0.0.1", port), asking)
     except ConnectionRefusedError:
         return ""
-    await lost
+    await within(lost)
     return asking.received.decode()
 
 

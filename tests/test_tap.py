@@ -230,7 +230,7 @@ async def test_messages_go_to_a_file_and_to_the_client(
         named = [] if client is None else ["--client", f"{__name__}.{client.__name__}"]
         service = service_of(*TICKER, *named, "--feed-url", exchange.url, "--output", str(path))
         service.startService()
-        await exchange.when_received()
+        await within(exchange.when_received())
         while path.stat().st_size < 5000:
             await turn()
         await service.stopService()
@@ -273,8 +273,8 @@ async def test_a_slow_reader_slows_the_feed_down_and_loses_nothing(tmp_path: Pat
     messages = [json.loads(line) for line in data.splitlines()]
     times = [message["time"] for message in messages[1:]]
     assert times == sorted(times)
-    if client is not None:
-        assert Mine.seen == messages
+    if client is not None:  # at the end, the reader may have been too slow for the last of them
+        assert Mine.seen[: len(messages)] == messages
 
 
 def read_all(reader: int) -> bytes:

@@ -16,6 +16,7 @@ import pytest
 
 from copra_tx import __version__
 from copra_tx.simulator import TEST_KEY, SimulatedExchange
+from support.peers import within
 from support.processes import BIN, Process, process, until
 
 pytestmark = pytest.mark.asyncio_only  # the programs choose their own reactor: once is enough
@@ -163,7 +164,7 @@ async def test_over_tls_with_a_file_of_settings(place: Path) -> None:
         )
         async with twistd(place, "-n", "copra-tx", "--config", "feed.toml") as running:
             out = place / "out.jsonl"
-            await exchange.when_received()
+            await within(exchange.when_received())
             await running.wrote("connected to wss://")
             await until(lambda: out.exists() and '"heartbeat","last' in out.read_text())
             running.signal(signal.SIGTERM)

@@ -38,7 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The status: 0 also after Ctrl-C and SIGTERM, 1 for what the user has to mend; wrong usage exits with 2.
     """
-    signal.signal(signal.SIGTERM, _exit)
+    for number in signal.SIGTERM, signal.SIGHUP:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _exit)
     try:
         parsed = _parser().parse_args(arguments)
         status: int = parsed.run(parsed)
