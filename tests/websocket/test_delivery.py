@@ -202,8 +202,12 @@ def test_straight_is_for_a_callback_that_returned_nothing(guarded: Guarded) -> N
     guarded.call("on_message")
     assert delivery.is_straight("on_message")
     assert not delivery.is_straight("on_error")
-    guarded.call("on_message", Deferred())
+    fired: Deferred[None] = Deferred()
+    fired.callback(None)
+    guarded.call("on_message", fired)
     assert not delivery.is_straight("on_message")
+    guarded.call("on_message")
+    assert not delivery.is_straight("on_message")  # it may return one again
 
 
 def test_straight_is_for_whom_nobody_is_before(guarded: Guarded) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 
 from copra_tx.websocket import Channel, Client, ClientProtocol, State
 from support.logs import logged
@@ -369,4 +369,29 @@ def test_callbacks_that_never_end_hold_nothing_up(world: World, name: str) -> No
     for _ in range(30):
         world.advance(0.1)
     assert closed == [None]
+    assert world.reactor.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize("after", [0, 2], ids=["at first", "after plain ones"])
+def test_awaiting_close_in_what_a_plain_callback_starts_never_deadlocks(world: World, after: int) -> None:
+    """``return ensureDeferred(...)`` in an ``on_message`` that mostly returns nothing."""
+
+    class Sometimes(Recorder):
+        def on_message(self, message: Any) -> Any:
+            super().on_message(message)
+            return ensureDeferred(self.ends()) if len(self.messages) > after else None
+
+        async def ends(self) -> None:
+            turn: Deferred[None] = Deferred()
+            self.reactor.callLater(0, turn.callback, None)
+            await turn
+            await self.close()
+            self.events.append(("closed",))
+
+    client = world.client(kind=Sometimes)
+    world.open().say(*[TICK] * (after + 3))
+    settle(world)
+    assert len(client.messages) == after + 1
+    assert ("closed",) in client.events
+    assert client.events[-1][0] == "close"
     assert world.reactor.getDelayedCalls() == []

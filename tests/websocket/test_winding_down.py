@@ -231,6 +231,19 @@ def test_inside_is_what_a_generator_of_twisteds_comes_to(guarded: Guarded) -> No
     assert seen == [True]
 
 
+def test_a_deferred_that_nobody_expected_may_have_come_from_inside(guarded: Guarded) -> None:
+    """A callback that returned nothing so far is called without a mark: then nobody is made to wait for himself."""
+    guarded.call()
+    gate: Deferred[None] = Deferred()
+    guarded.call("on_message", gate)
+    assert guarded.delivery.inside
+    gate.callback(None)
+    assert not guarded.delivery.inside
+    guarded.call()
+    guarded.call("on_message", Deferred())
+    assert not guarded.delivery.inside  # from now on it is marked
+
+
 def test_what_an_earlier_callback_has_started_is_not_inside_a_later_one(guarded: Guarded) -> None:
     """It may wait for the one that runs: nothing waits for it."""
     seen: list[bool] = []
@@ -244,6 +257,6 @@ def test_what_an_earlier_callback_has_started_is_not_inside_a_later_one(guarded:
         ensureDeferred(started())
 
     guarded.deliver(starts)
-    guarded.call("on_message", Deferred())
+    guarded.call("on_error", Deferred())
     gate.callback(None)
     assert seen == [False]

@@ -66,18 +66,19 @@ class Delivery:
         self._make_amends = make_amends
         self.waiting: deque[tuple[str, Callable[..., object], tuple[Any, ...]]] = deque()
         self._busy = False
-        self._mark = object()
+        self._mark: object | None = None  # None: what runs now was started without a mark
         self._running: Deferred[Any] | None = None
         self._cancelled: Deferred[Any] | None = None
-        self._plain: set[str] = set()
+        self._plain: set[str] = set()  # what returned None the last time, and never anything to wait for
+        self._slow: set[str] = set()
         self._next_slice: IDelayedCall | None = None
         self._idle: list[Deferred[None]] = []
         self._deadline: IDelayedCall | None = None
 
     @property
     def inside(self) -> bool:
-        """Whether the code that asks was called by the callback that runs now."""
-        return self._busy and (self._running is None or _inside.get() is self._mark)
+        """Whether the code that asks was, or may have been, called by the callback that runs now."""
+        return self._busy and (self._running is None or self._mark is None or _inside.get() is self._mark)
 
     def deliver(self, name: str, callback: Callable[..., object], *args: object) -> None:
         """Call now, or after everything that waits. The name says which callback it is."""
@@ -93,7 +94,7 @@ class Delivery:
     # For whoever calls one plain callback many times in a row.
 
     def is_straight(self, name: str) -> bool:
-        """Tell whether a callback may be called at once, and returned ``None`` the last time it was called."""
+        """Tell whether a callback may be called at once, and is one that returns ``None``."""
         return not (self._busy or self.waiting or self._next_slice is not None) and name in self._plain
 
     def begin(self) -> None:
@@ -116,10 +117,11 @@ class Delivery:
         """Take what a callback returned: if it is a coroutine or a Deferred, the next one waits for it."""
         if name in self._plain:
             self._plain.remove(name)
-            self._mark = object()
+            self._mark = object() if inspect.iscoroutine(result) else None
         if inspect.iscoroutine(result):
             result = self._marked(run_coroutine, self._reactor, result)
         if isinstance(result, Deferred):
+            self._slow.add(name)
             self._running = result
             result.addBoth(self._ended, result, name, args)
         else:
@@ -196,7 +198,7 @@ class Delivery:
             raise
         else:
             if result is None:
-                if name not in self._plain:
+                if name not in self._plain and name not in self._slow:
                     self._plain.add(name)
                 self._busy = False
             else:
