@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -166,7 +167,7 @@ def test_a_slow_one_that_fails_is_told_and_the_next_comes(
     assert len(logged_errors.flush(type(error))) == 1
 
 
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError])
 def test_what_is_not_an_error_passes(guarded: Guarded, kind: type[BaseException]) -> None:
     with pytest.raises(kind):
         guarded.call("a", kind())
