@@ -143,6 +143,22 @@ async def test_a_signal_ends_it_while_it_still_starts(number: signal.Signals) ->
         assert (running.text, running.errors) == ("", "")
 
 
+async def test_a_look_up_that_never_ends_does_not_hold_up_the_end() -> None:
+    code = (
+        "import socket, sys, threading\n"
+        "socket.getaddrinfo = lambda *_, **__: (print('looking up'), threading.Event().wait())\n"
+        "from copra_tx.cli import main\n"
+        "sys.exit(main(['watch', 'BTC-USD', '--feed-url', 'ws://feed.example']))\n"
+    )
+    async with process(COPRA_TX[0], "-u", "-c", code) as running:
+        await running.wrote("looking up")
+        began = time.monotonic()
+        running.signal(signal.SIGINT)
+        assert await running.ended() == 0
+        assert time.monotonic() - began < 3
+        assert running.errors == ""
+
+
 async def test_head_ends_it_quietly() -> None:
     async with process(*COPRA_TX, "demo", "--speed", "100") as running:
         await running.wrote("ticker")

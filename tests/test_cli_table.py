@@ -185,6 +185,33 @@ async def test_a_dumb_terminal_gets_text_now_and_then() -> None:
         assert re.search(BOTH, running.text.replace("\r", ""))
 
 
+LOSING = """
+    import os, pty, signal, sys
+    errors = os.dup(2)
+    child, terminal = pty.fork()
+    if not child:
+        os.dup2(errors, 2)
+        os.environ["TERM"] = sys.argv[1]
+        if sys.argv[2] == "nohup":
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        os.execv(sys.argv[3], sys.argv[3:])
+    shown = b""
+    while b"BTC-USD  " not in shown:
+        shown += os.read(terminal, 65536)
+    os.close(terminal)
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.parametrize("hangup", ["nohup", "hangup"])
+@pytest.mark.parametrize("kind", ["xterm", "dumb"])
+async def test_a_terminal_that_goes_away_ends_it_quietly(kind: str, hangup: str) -> None:
+    loser = COPRA_TX[0], "-c", textwrap.dedent(LOSING), kind, hangup
+    async with process(*loser, *COPRA_TX, "demo", "--speed", "20") as running:
+        assert await running.ended() == 0
+        assert (running.text, running.errors) == ("", "")
+
+
 SHELL = """
     import os, signal, sys, time
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)

@@ -238,3 +238,28 @@ async def test_it_waits_for_a_feed_that_is_not_there_yet(place: Path) -> None:
             await running.wrote('"heartbeat"')
             running.signal(signal.SIGTERM)
             assert await running.ended() == -signal.SIGTERM
+
+
+async def test_a_look_up_that_never_ends_does_not_hold_up_the_end(place: Path) -> None:
+    """Without a network, the system's resolver may take very long to give up."""
+    (place / "sitecustomize.py").write_text(textwrap.dedent(RESOLVER_WITHOUT_END))
+    arguments = "--client", "mine.Mine", *TICKER, "--feed-url", "ws://feed.example"
+    for reactor in [], ["--reactor=epoll"]:
+        env = {"PYTHONPATH": str(place)}
+        async with twistd(place, "-n", *reactor, "copra-tx", *arguments, env=env) as running:
+            await running.wrote("looking up feed.example")
+            began = time.monotonic()
+            running.signal(signal.SIGTERM)
+            assert await running.ended() == -signal.SIGTERM
+            assert time.monotonic() - began < 3
+
+
+RESOLVER_WITHOUT_END = """
+    import socket, sys, threading
+
+    def getaddrinfo(host, *arguments, **options):
+        print("looking up", host if isinstance(host, str) else host.decode(), file=sys.stderr, flush=True)
+        threading.Event().wait()
+
+    socket.getaddrinfo = getaddrinfo
+"""

@@ -203,6 +203,6 @@ def _flush() -> None:
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:  # a pipe without a reader, or a terminal that is gone
         # So that the interpreter's own attempt to do the same does not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -114,8 +114,10 @@ copra_tx.Client. Options given here win over it.
             raise ConfigurationError("--channel is missing: say what to receive, such as --channel ticker")
         # Before anything of the user's, which may import a reactor and thereby install Twisted's default one.
         from .bridge import reactor_for
+        from .names import look_up_on_daemon_threads
 
         reactor = reactor_for(None)
+        look_up_on_daemon_threads(reactor)
         client = configuration.client_class()
         path = configuration.output or (None if configuration.client else STDOUT)
         if path is None:

@@ -9,6 +9,8 @@ from typing import Any
 
 from twisted.application.service import IService
 
+from copra_tx.names import look_up_on_daemon_threads
+
 from .complaints import complain
 
 __all__ = ["Run"]
@@ -27,6 +29,7 @@ class Run:
     """
 
     def __init__(self, reactor: Any, seconds: float | None = None) -> None:
+        look_up_on_daemon_threads(reactor)
         self._reactor = reactor
         self._seconds = seconds
         self._ended = False
@@ -83,7 +86,7 @@ class Run:
         if not self._ended:
             self._reactor.callFromThread(self.end)
             return
-        # A second one: something keeps us, such as a look-up of a name that nobody answers.
+        # A second one: something keeps us.
         self._clean_up()
         os._exit(self._status())
 

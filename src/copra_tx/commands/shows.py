@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -175,7 +176,8 @@ class DrawnTable(_TableShow):
         super().stopService()
         self._screen.end()
         if self._quotes.count:
-            self._screen.print(self.lines(self._look, self._screen.size.columns))
+            with contextlib.suppress(OSError):  # the terminal may be what ended us
+                self._screen.print(self.lines(self._look, self._screen.size.columns))
 
     def show(self) -> None:
         """Draw."""
@@ -200,7 +202,8 @@ class PrintedTable(_TableShow):
     def stopService(self) -> None:
         """Print the last state."""
         super().stopService()
-        self.show()
+        with contextlib.suppress(OSError):  # the terminal may be what ended us
+            self.show()
 
     def news(self, text: str) -> None:
         """Write a remark to standard error at once, too."""
