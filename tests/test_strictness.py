@@ -13,12 +13,13 @@ TESTS = Path(__file__).parent
 
 # Each test of this file says in its name how it ends: "errors_" ends with an error in its teardown.
 SAMPLE = """
-import asyncio
+import asyncio, socket
 import pytest, pytest_twisted
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet import task
 from twisted.logger import Logger
+from twisted.python import log as old_log
 
 log = Logger()
 
@@ -61,6 +62,12 @@ def test_errors_logged_failure():
         1 / 0
     except ZeroDivisionError:
         log.failure("this went wrong")
+
+def test_errors_logged_failure_the_old_way():
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        old_log.err()
 
 def test_errors_logged_critical():
     log.critical("this went wrong")
@@ -109,6 +116,12 @@ def test_errors_asyncio_task():
 @pytest.mark.asyncio_only
 def test_passes_asyncio_task_that_ends():
     reactor()._asyncioEventloop.create_task(asyncio.sleep(0))
+
+@pytest.mark.asyncio_only
+def test_errors_descriptor_that_the_loop_waits_for():
+    ours, theirs = socket.socketpair()
+    reactor()._asyncioEventloop.add_reader(ours.detach(), print)
+    theirs.close()
 
 @pytest.mark.asyncio_only
 def test_errors_exception_of_a_task():

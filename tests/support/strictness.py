@@ -61,7 +61,7 @@ class LoggedErrors:
 
     def __call__(self, event: LogEvent) -> None:
         """Take an event of Twisted's log."""
-        failure = event.get("log_failure")
+        failure = event.get("log_failure") or event.get("failure")  # the latter by twisted.python.log.err
         if failure is not None:
             self._failures.append(failure)
         elif event.get("log_level") is LogLevel.critical and not event.get("isError"):
@@ -81,7 +81,7 @@ class _Leftovers:
         from twisted.internet import reactor
 
         self._reactor: Any = reactor
-        self._loop = getattr(reactor, "_asyncioEventloop", None)
+        self._loop: Any = getattr(reactor, "_asyncioEventloop", None)
         self._before = {*self._calls(), *self._selectables(), *self._tasks(), *self._descriptors()}
 
     def _calls(self) -> set[Any]:

@@ -9,6 +9,7 @@ called when, what is flushed and what is dropped, when ``connectionLost`` comes 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable, Coroutine, Iterable
 from types import TracebackType
@@ -31,7 +32,7 @@ from zope.interface import implementer
 from .producing import Consumer
 from .sockets import SocketOptions
 
-__all__ = ["Connect", "LoopTransport", "open_transports"]
+__all__ = ["Connect", "LoopTransport", "ignore", "open_transports"]
 
 BUFFER_SIZE = 65536
 """Bytes that wait to be written above which a producer is paused, as in Twisted's transports."""
@@ -84,7 +85,7 @@ class LoopTransport(Consumer, SocketOptions, asyncio.Protocol):
         self._reactor, self._sock, self._protocol = reactor, sock, protocol
         self._host, self._peer = addresses
         self._transport: Any = None  # the loop's; uvloop's and aiofastnet's are of classes of their own
-        self._attaching: asyncio.Task[object] | None = None
+        self._attaching: asyncio.Task[object] | None = None  # the loop itself keeps no strong reference
         self._unwritten: list[bytes] | None = []  # before that can write
         self._unread: list[bytes] = []  # before that reads, or since it did, if paused before
         self._is_paused = self._is_ending = self._is_aborted = self._has_half_closed = False
@@ -116,41 +117,38 @@ class LoopTransport(Consumer, SocketOptions, asyncio.Protocol):
         await connect(self.loop, lambda: self, sock=self._sock)
 
     def _attached(self, attaching: asyncio.Task[object]) -> None:
-        if attaching.cancelled():
-            self._failure = self._failure or Failure(ConnectionAborted())
-            error = None
-        else:
-            error = attaching.exception()
-            if error is None:
-                return
-        self._sock.close()
-        self._end(error)
+        error = ConnectionAbortedError() if attaching.cancelled() else attaching.exception()
+        if error is not None:
+            self._sock.close()
+            self._end(error)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the loop's transport, which is ready."""
+        """Take the loop's transport."""
         self._transport = transport
+        if self._is_paused or self._unread:
+            self._hear(self._unread.append)
+        self._is_up()
+
+    def _is_up(self) -> None:
+        # Not now: uvloop and aiofastnet begin to read when this returns, whatever they were told before.
+        self.loop.call_soon(self._begin_to_flow)
+
+    def _begin_to_flow(self) -> None:
         if self._is_aborted or not self.connected:
             self._transport.abort()
             return
         self._transport.set_write_buffer_limits(high=BUFFER_SIZE, low=0)
-        self._is_up()
-        if not self._transport.is_closing():
-            self._flow()
-
-    def _is_up(self) -> None:
-        """Do what is due before anything is written."""
-
-    def _flow(self) -> None:
         unwritten, self._unwritten = self._unwritten, None
+        was_full, self._is_full = self._is_full, False
         if unwritten:
             self._transport.write(b"".join(unwritten))
-        if self._is_paused or self._unread:
-            self._hear(self._unread.append)
-            # Not now: uvloop and aiofastnet begin to read when this returns, whatever was said before.
-            self.loop.call_soon(self._pause if self._is_paused else self._deliver_unread)
+        if was_full and not self._is_full:
+            self.resume_writing()
+        self._pause()
         if self._has_half_closed:
             self._end_writing()
         self._may_end()
+        self._deliver_unread()
 
     # -- from the loop
 
@@ -182,7 +180,7 @@ class LoopTransport(Consumer, SocketOptions, asyncio.Protocol):
             return
         reason = self._failure or self._reason(error)
         self.connected, self._is_ending = False, True
-        self._hear(_ignore)
+        self._hear(ignore)
         _open.discard(self)
         if self._trigger is not None:
             self._reactor.removeSystemEventTrigger(self._trigger)
@@ -214,18 +212,25 @@ class LoopTransport(Consumer, SocketOptions, asyncio.Protocol):
         self.abortConnection()
 
     def _reactor_stops(self) -> None:
+        # Now, since the loop may not run again.
         self._trigger = None
-        if self._transport is not None:
-            self._transport.abort()
-        elif self._attaching is not None:
-            self._attaching.cancel()
-        self.cut()
+        self._let_go()
+        self._failure = self._failure or Failure(ConnectionLost())
+        self._end(None)
 
-    def cut(self) -> None:
-        """End now, since the loop may not run again."""
+    def loop_closed(self) -> None:
+        """End: the loop will not run again."""
         self._failure = self._failure or Failure(ConnectionLost())
         self._end(None)
         self._sock.close()
+
+    def _let_go(self) -> None:
+        if self._unwritten is None:
+            self._transport.abort()
+        else:
+            # Not by cancelling, which transports that are being made do not always survive: it looks like the end.
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RD)
 
     # -- ITransport
 
@@ -237,6 +242,8 @@ class LoopTransport(Consumer, SocketOptions, asyncio.Protocol):
             return
         if self._unwritten is not None:
             self._unwritten.append(bytes(data))
+            if not self._is_full and sum(map(len, self._unwritten)) > BUFFER_SIZE:
+                self.pause_writing()
         elif not self._transport.is_closing():
             self._transport.write(data)
 
@@ -253,19 +260,19 @@ class LoopTransport(Consumer, SocketOptions, asyncio.Protocol):
     def _may_end(self) -> None:
         if self.disconnecting and self._producer is None and self._unwritten is None and not self._is_ending:
             self._is_ending = True
-            self._transport.close()
+            self._close()
+
+    def _close(self) -> None:
+        self._transport.close()
 
     def abortConnection(self) -> None:
         """End the connection now: nothing more is sent or delivered, and the other side sees a reset."""
         if not self.connected or self._is_aborted:
             return
         self.disconnecting = self._is_ending = self._is_aborted = self._has_half_closed = True
-        self._hear(_ignore)
+        self._hear(ignore)
         self._reset_when_closed()
-        if self._transport is not None:
-            self._transport.abort()
-        elif self._attaching is not None:
-            self._attaching.cancel()
+        self._let_go()
 
     def getHost(self) -> Address:
         """Return the address of this end."""
@@ -319,7 +326,7 @@ class LoopTransport(Consumer, SocketOptions, asyncio.Protocol):
         self.loseConnection()
 
     def _deliver_unread(self) -> None:
-        if self._is_paused or self._is_aborted or not self.connected:
+        if self._is_paused or self._is_ending:
             return
         self._hear(self._protocol.dataReceived)
         if self._unread:
@@ -331,7 +338,7 @@ class LoopTransport(Consumer, SocketOptions, asyncio.Protocol):
         return f"<{type(self).__name__} to {self._peer} {'connected' if self.connected else 'disconnected'}>"
 
 
-def _ignore(_: bytes) -> None:
+def ignore(_: bytes) -> None:
     """Take what nobody is to get."""
 
 

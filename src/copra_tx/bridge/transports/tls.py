@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from copra_tx.errors import TlsError
 
-from .line import Connect, LoopTransport
+from .line import Connect, LoopTransport, ignore
 
 if TYPE_CHECKING:
     from OpenSSL.crypto import X509
@@ -79,9 +79,10 @@ class LoopTlsTransport(LoopTransport):
 
     def _is_up(self) -> None:
         self._ssl = self._transport.get_extra_info("ssl_object")
-        if IHandshakeListener.providedBy(self._protocol):
+        self._pause()  # now: asyncio goes on to read when this returns
+        if self.connected and IHandshakeListener.providedBy(self._protocol):
             self._guarded(self._protocol.handshakeCompleted)
-        self._pause()
+        self._begin_to_flow()
 
     def eof_received(self) -> bool:
         """Note whether the end is one that TLS gave notice of."""
@@ -106,6 +107,13 @@ class LoopTlsTransport(LoopTransport):
             self.abortConnection()  # as Twisted's does
         else:
             super().loseConnection()
+
+    def _close(self) -> None:
+        if self._is_paused:
+            # TLS ends with an answer, for which aiofastnet must read. What else comes was not wanted.
+            self._hear(ignore)
+            self._transport.resume_reading()
+        super()._close()
 
     def loseWriteConnection(self) -> None:
         """
