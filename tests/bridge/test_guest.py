@@ -262,8 +262,8 @@ def test_sockets_delayed_calls_and_threads_move_along_to_the_next_loop() -> None
     """
     warning, *lines = run(MOVING + textwrap.dedent(program), LISTENS)
     assert warning == (
-        "WARNING A loop was closed with 3 connections and 1 delayed calls on it, which go on on the next loop; "
-        "close clients before their loop ends"
+        "WARNING A loop was closed with 3 connections and 1 delayed calls on it; the next loop takes them over. "
+        "Close clients before their loop ends"
     )
     assert lines == ["received b'hello'", "delayed True thread"]
 
@@ -303,15 +303,15 @@ def test_what_was_not_sent_yet_is_sent_on_the_next_loop() -> None:
 def test_a_stop_for_which_the_loop_had_no_turn_left_does_not_stop_it_on_the_next() -> None:
     program = """
     loop = asyncio.new_event_loop()
-    async def first():
-        attach(asyncio.get_running_loop()).stop()
     async def second():
-        reactor = attach(asyncio.get_running_loop())
+        attach(asyncio.get_running_loop())
         await asyncio.sleep(0.05)
         say(reactor.running)
         reactor.addSystemEventTrigger("after", "shutdown", say, "stopped")
         await detach(reactor)
-    loop.run_until_complete(first())
+    reactor = attach(loop)
+    loop.run_until_complete(asyncio.sleep(0))
+    reactor.stop()
     loop.close()
     asyncio.run(second())
     """

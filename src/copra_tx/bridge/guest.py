@@ -37,7 +37,7 @@ class GuestReactor(AsyncioSelectorReactor):
 
     Uses undocumented names of Twisted's: ``_asyncioEventloop``, ``_readers``, ``_writers``, ``_internalReaders``,
     ``_scheduledAt``, ``_timerHandle``, ``_onTimer``, ``_started``, ``_startedBefore`` and ``_justStopped``. The tests
-    run it in every kind of host, on the oldest and the newest release we support.
+    run it in every kind of host.
 
     Args:
         loop: The loop to live on.
@@ -124,15 +124,17 @@ class GuestReactor(AsyncioSelectorReactor):
         """
         Move to another loop, because the old one is closed.
 
-        Everything moves along: sockets, delayed calls, and what threads were doing. A client that was not closed
-        goes on, and the log says that it was left.
+        Sockets, delayed calls, and what threads were doing move along; the loop's own transports cannot, and end. A
+        client that was not closed goes on either way, and the log says that it was left.
         """
-        readers, writers = list(self._readers), list(self._writers)
-        lines, calls = {*readers, *writers} - self._internalReaders, self.getDelayedCalls()
+        from .transports import open_transports
+
+        readers, writers, bound = list(self._readers), list(self._writers), open_transports(self.loop)
+        lines, calls = {*readers, *writers, *bound} - self._internalReaders, self.getDelayedCalls()
         if lines or calls:
             self._log.warn(
-                "A loop was closed with {lines} connections and {calls} delayed calls on it, which go on on the next "
-                "loop; close clients before their loop ends",
+                "A loop was closed with {lines} connections and {calls} delayed calls on it; the next loop takes them "
+                "over. Close clients before their loop ends",
                 lines=len(lines),
                 calls=len(calls),
             )
@@ -148,4 +150,6 @@ class GuestReactor(AsyncioSelectorReactor):
             self.addReader(reader)
         for writer in writers:
             self.addWriter(writer)
+        for transport in bound:
+            transport.loop_closed()
         loop.call_soon(self._onTimer)
