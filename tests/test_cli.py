@@ -169,10 +169,24 @@ async def test_head_ends_it_quietly() -> None:
 
 @pytest.mark.parametrize("arguments", [["--help"], ["simulate"]])
 async def test_a_reader_that_is_gone_already_is_no_error(arguments: list[str]) -> None:
-    async with process(*COPRA_TX, *arguments) as running:
+    async with process(*COPRA_TX, *arguments, env={"PYTHONUNBUFFERED": ""}) as running:
         running.close_output()
         assert await running.ended() == 0
         assert running.errors == ""
+
+
+async def test_without_standard_output_it_says_so() -> None:
+    async with process("/bin/sh", "-c", f"{' '.join(COPRA_TX)} demo >&-") as running:
+        assert await running.ended() == 2
+        assert running.errors.endswith("cannot be written: this program was started without standard output\n")
+
+
+async def test_nohup_is_honoured() -> None:
+    async with process("/bin/sh", "-c", f"trap '' HUP; exec {' '.join(COPRA_TX)} demo --seconds 1") as running:
+        await running.wrote("heartbeat")
+        running.signal(signal.SIGHUP)
+        await running.wrote("heartbeat", times=2)
+        assert await running.ended() == 0
 
 
 async def test_a_full_disk_is_told() -> None:
@@ -207,6 +221,31 @@ async def test_watching_goes_on_over_a_lost_connection_and_errors_of_the_server(
         assert first == "copra-tx: something: of no?[31m consequence"
         assert second.startswith("copra-tx: connection lost, reconnecting: ")
         messages(running.text)
+
+
+async def test_an_error_that_refuses_nothing_is_told_and_ends_nothing() -> None:
+    async with SimulatedExchange() as exchange:
+        exchange.at("opened", lambda connection: connection.send({"type": "error", "message": "read the news"}))
+        async with watching(exchange) as running:
+            await running.wrote("read the news")
+            await running.wrote("heartbeat")
+            running.signal(signal.SIGTERM)
+            assert await running.ended() == 0
+            assert running.errors == "copra-tx: read the news\n"
+
+
+async def test_what_a_later_connection_refuses_is_told_and_ends_nothing() -> None:
+    async with SimulatedExchange() as exchange:
+        url, port = exchange.url, int(exchange.url.rpartition(":")[2])
+        arguments = "watch", "BTC-USD", "ETH-USD", "--channel", "heartbeat", "--feed-url", url
+        async with process(*COPRA_TX, *arguments) as running:
+            await running.wrote("heartbeat")
+            await exchange.stopService()
+            async with SimulatedExchange(port=port, products=["BTC-USD"]):
+                await running.wrote("subscription to 'heartbeat' for ETH-USD refused")
+                await running.wrote('"subscriptions"', times=2)
+                running.signal(signal.SIGTERM)
+                assert await running.ended() == 0
 
 
 async def test_watching_over_tls_with_a_key(tmp_path: Path) -> None:

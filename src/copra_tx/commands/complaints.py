@@ -36,7 +36,7 @@ def remark(text: str) -> None:
 
 def about_line(reason: str) -> str:
     """Say why there is no connection; ``reason`` is what ``on_close`` gets."""
-    text = reason.replace("ca_file=", "--ca-file").replace("proxy=", "--proxy").replace("open_timeout", "its option")
+    text = reason.replace("ca_file=", "--ca-file").replace("proxy=", "--proxy")
     return text if "check the" in text or "--ca-file" in text else f"{text}; check the network and the feed's address"
 
 
