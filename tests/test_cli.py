@@ -115,8 +115,15 @@ async def test_the_demo_shows_what_it_is_asked_for_as_fast_as_it_is_asked_to() -
         assert {message.get("product_id", "ETH-USD") for message in messages(running.text)} == {"ETH-USD"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-@pytest.mark.parametrize("arguments", [["demo"], ["simulate"]], ids=" ".join)
+@pytest.mark.parametrize(
+    ("arguments", "number"),
+    [
+        (["demo"], signal.SIGINT),
+        (["demo"], signal.SIGTERM),
+        (["simulate"], signal.SIGINT),
+        (["simulate"], signal.SIGHUP),
+    ],
+)
 async def test_a_signal_ends_it_in_good_order(arguments: list[str], number: signal.Signals) -> None:
     async with process(*COPRA_TX, *arguments) as running:
         await running.when(lambda: bool(running.out))

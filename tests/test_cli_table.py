@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import textwrap
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -55,6 +55,17 @@ async def on_a_terminal(
         yield running, Screen(running, columns, rows)
 
 
+@asynccontextmanager
+async def market(
+    *arguments: str, speed: float, products: Sequence[str] = ("BTC-USD", "ETH-USD"), **options: Any
+) -> AsyncIterator[tuple[Process, Screen]]:
+    """Watch an exchange of ours on a terminal."""
+    async with SimulatedExchange(speed=speed) as exchange:
+        command = "watch", *products, *arguments, "--feed-url", exchange.url
+        async with on_a_terminal(*command, **options) as both:
+            yield both
+
+
 BOTH = r"BTC-USD +6\d,\d{3}\.\d\d .*\n?(.*\n)*ETH-USD +1,\d{3}\.\d\d "
 
 
@@ -96,7 +107,7 @@ async def test_it_shows_the_market_and_leaves_the_last_picture() -> None:
 
 
 async def test_it_is_drawn_in_place_a_few_times_a_second() -> None:
-    async with on_a_terminal("demo", "--speed", "20", "--seconds", "2") as (running, screen):
+    async with market("--seconds", "2", speed=20) as (running, screen):
         await screen.shows(BOTH)
         assert await running.ended() == 0
         assert screen.shown
@@ -105,28 +116,28 @@ async def test_it_is_drawn_in_place_a_few_times_a_second() -> None:
 
 
 async def test_it_has_colours_and_arrows() -> None:
-    async with on_a_terminal("demo", "--speed", "50") as (_, screen):
+    async with market(speed=50) as (_, screen):
         await screen.shows("▲")
         await screen.shows("▼")
         assert {"1;31", "1;32"} <= screen.styles
 
 
 async def test_no_color_is_honoured() -> None:
-    async with on_a_terminal("demo", "--speed", "50", env={"NO_COLOR": "1"}) as (_, screen):
+    async with market(speed=50, env={"NO_COLOR": "1"}) as (_, screen):
         await screen.shows("▲")
         assert screen.styles == set()
 
 
 async def test_a_terminal_without_unicode_gets_ascii() -> None:
     env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
-    async with on_a_terminal("demo", "--speed", "50", env=env) as (_, screen):
+    async with market(speed=50, env=env) as (_, screen):
         await screen.shows(r"\d \+")
         assert screen.shown.isascii()
 
 
 async def test_it_fits_any_size() -> None:
     """Columns go, the least important first, then rows; whatever is shown is whole."""
-    async with on_a_terminal("demo", "--speed", "20") as (running, screen):
+    async with market(speed=20) as (running, screen):
         await screen.shows(BOTH)
         for columns, expected in (80, "PRODUCT PRICE BID ASK LAST SIZE MSG/S AGE"), (33, "PRODUCT PRICE BID"):
             running.resize(columns, 8)
@@ -138,13 +149,13 @@ async def test_it_fits_any_size() -> None:
         await screen.shows(r"\.\.\. and 2 more")
         running.resize(5, 2)
         screen.resize(5, 2)
-        await screen.shows(r"^Simu\nopen$")
+        await screen.shows(r"^Coin\nopen$")
         running.type(CTRL_C)
         assert await running.ended() == 0
 
 
 async def test_the_best_of_a_book_is_shown_too() -> None:
-    async with on_a_terminal("demo", "BTC-USD", "--channel", "level2_batch") as (_, screen):
+    async with market("--channel", "level2_batch", speed=1, products=["BTC-USD"]) as (_, screen):
         await screen.shows(r"BTC-USD +\d\.\d{8}  6\d,\d{3}\.\d\d  6\d,\d{3}\.\d\d  \d\.\d{8} ")
 
 
@@ -161,14 +172,14 @@ async def test_a_lost_connection_is_shown_and_so_is_the_next() -> None:
 
 
 async def test_a_failure_is_told_below_a_restored_screen() -> None:
-    async with on_a_terminal("demo", "NOPE-USD") as (running, screen):
+    async with market(speed=1, products=["NOPE-USD"]) as (running, screen):
         assert await running.ended() == 1
         assert screen.shown.splitlines()[-1].startswith("copra-tx: subscription to 'heartbeat' for NOPE-USD refused")
         assert (screen.cursor_shown, screen.alternate) == (True, False)
 
 
 async def test_ctrl_backslash_leaves_the_terminal_in_order() -> None:
-    async with on_a_terminal("demo") as (running, screen):
+    async with market(speed=1) as (running, screen):
         await screen.shows("open for")
         running.type(CTRL_BACKSLASH)
         assert await running.ended() == -signal.SIGQUIT
@@ -177,11 +188,15 @@ async def test_ctrl_backslash_leaves_the_terminal_in_order() -> None:
 
 
 async def test_a_dumb_terminal_gets_text_now_and_then() -> None:
-    async with on_a_terminal("demo", "--seconds", "1.5", "--speed", "10", env={"TERM": "dumb"}) as (running, _):
+    """One table soon, one at the end."""
+    async with market(speed=10, env={"TERM": "dumb"}) as (running, _):
+        await running.wrote("ETH-USD  ")
+        running.type(CTRL_C)
         assert await running.ended() == 0
+        assert running.text.count("Coinbase Exchange at") == 2
         assert b"\x1b" not in running.out
         first, *_ = running.text.replace("\r", "").split("\n\n")
-        assert first.startswith("Simulated exchange at ")
+        assert first.startswith("Coinbase Exchange at ")
         assert re.search(BOTH, running.text.replace("\r", ""))
 
 
@@ -203,8 +218,7 @@ LOSING = """
 """
 
 
-@pytest.mark.parametrize("hangup", ["nohup", "hangup"])
-@pytest.mark.parametrize("kind", ["xterm", "dumb"])
+@pytest.mark.parametrize(("kind", "hangup"), [("xterm", "nohup"), ("xterm", "hangup"), ("dumb", "hangup")])
 async def test_a_terminal_that_goes_away_ends_it_quietly(kind: str, hangup: str) -> None:
     loser = COPRA_TX[0], "-c", textwrap.dedent(LOSING), kind, hangup
     async with process(*loser, *COPRA_TX, "demo", "--speed", "20") as running:

@@ -197,13 +197,17 @@ class PrintedTable(_TableShow):
         failed: Called when nothing can be printed any more.
     """
 
-    interval = PRINT_INTERVAL
+    interval = 1.0
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._printed = -PRINT_INTERVAL
 
     def stopService(self) -> None:
         """Print the last state."""
         super().stopService()
         with contextlib.suppress(OSError):  # the terminal may be what ended us
-            self.show()
+            self._print()
 
     def news(self, text: str) -> None:
         """Write a remark to standard error at once, too."""
@@ -211,8 +215,13 @@ class PrintedTable(_TableShow):
         remark(text)
 
     def show(self) -> None:
-        """Print the table, if there is anything in it."""
+        """Print the table, if it is time again."""
+        if self._reactor.seconds() >= self._printed + PRINT_INTERVAL:
+            self._print()
+
+    def _print(self) -> None:
         if self._quotes.count:
+            self._printed = self._reactor.seconds()
             sys.stdout.write("\n".join([*self.lines(PLAIN, FALLBACK.columns - 1), "", ""]))
             sys.stdout.flush()
 

@@ -14,7 +14,6 @@ from copra_tx.bridge import reactor_for
 from copra_tx.configuration import Configuration
 from copra_tx.errors import ClientClosedError
 from copra_tx.service import FeedService
-from copra_tx.simulator import TEST_KEY, SimulatedExchange
 from copra_tx.websocket import FEED_URL, Client
 
 from .complaints import about_line, about_subscription, remark
@@ -125,6 +124,8 @@ def demo(configuration: Configuration, seconds: float | None, speed: float) -> i
 
     Returns, Raises: As ``watch``.
     """
+    from copra_tx.simulator import TEST_KEY, SimulatedExchange
+
     exchange = SimulatedExchange(reactor_for(None), speed=speed)
     exchange.startService()
     services = MultiService()
