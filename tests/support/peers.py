@@ -210,6 +210,19 @@ class Caller(Protocol):
         return within(self.ended)
 
 
+async def verdict_of(caller: Caller, server: RecordingServer) -> LineError | None:
+    """Wait for what a caller has to say of the one peer it reached, and for the end of both."""
+    error = await within(caller.verdict)
+    if error is None:
+        await server.when_received(b"hello")
+        await caller.drop()
+    else:
+        await within(caller.ended)
+    [peer] = server.peers
+    await within(peer.lost)
+    return error
+
+
 class Giving(ClientFactory):
     """A factory that gives out one protocol, made by the test."""
 

@@ -34,9 +34,13 @@ def fastnet_connect() -> Callable[..., Coroutine[Any, Any, object]]:
     Return aiofastnet's ``create_connection``.
 
     Raises:
-        ImportError: If it is not installed, or cannot be used with this Python.
+        ImportError: If it is not installed, or cannot be used with this Python: with an OpenSSL that is linked into it
+            (uv's are so made) its TLS, as of 1.2.0, fails whenever reading is resumed.
     """
     import aiofastnet
+
+    if aiofastnet.OPENSSL_DYN_LIBS is None:
+        raise ImportError("this Python has OpenSSL linked in, which aiofastnet cannot call", name="aiofastnet")
 
     def connect(
         loop: asyncio.AbstractEventLoop, factory: Callable[[], asyncio.Protocol], **options: Any

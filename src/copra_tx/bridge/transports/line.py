@@ -88,7 +88,7 @@ class LoopTransport(Consumer, SocketOptions, asyncio.Protocol):
         self._attaching: asyncio.Task[object] | None = None  # the loop itself keeps no strong reference
         self._unwritten: list[bytes] | None = []  # before that can write
         self._unread: list[bytes] = []  # before that reads, or since it did, if paused before
-        self._is_paused = self._is_ending = self._is_aborted = self._has_half_closed = False
+        self._is_paused = self._is_holding = self._is_ending = self._is_aborted = self._has_half_closed = False
         self._when_written: Callable[[], object] | None = None
         self._failure: Failure | None = None
         self._trigger: object = None
@@ -126,7 +126,9 @@ class LoopTransport(Consumer, SocketOptions, asyncio.Protocol):
         """Take the loop's transport."""
         self._transport = transport
         if self._is_paused or self._unread:
+            self._is_holding = True
             self._hear(self._unread.append)
+            self._transport.set_protocol(self)  # uvloop looks data_received up only then
         self._is_up()
 
     def _is_up(self) -> None:
@@ -326,12 +328,14 @@ class LoopTransport(Consumer, SocketOptions, asyncio.Protocol):
         self.loseConnection()
 
     def _deliver_unread(self) -> None:
-        if self._is_paused or self._is_ending:
+        if self._is_paused or self._is_ending or not self._is_holding:
             return
+        self._is_holding = False
         self._hear(self._protocol.dataReceived)
-        if self._unread:
-            data = b"".join(self._unread)
-            self._unread.clear()
+        self._transport.set_protocol(self)
+        data = b"".join(self._unread)
+        self._unread.clear()
+        if data:
             self._guarded(self._protocol.dataReceived, data)
 
     def __repr__(self) -> str:
