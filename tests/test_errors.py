@@ -164,6 +164,12 @@ EXAMPLES: list[tuple[type[Exception], tuple, dict[str, Any], str]] = [
         ),
     ),
     (
+        errors.UnsubscribeRefusedError,
+        ("ticker", ["A-USD"]),
+        {"channel": "ticker", "product_ids": frozenset({"A-USD"})},
+        "the server did not end the subscription to 'ticker' for A-USD: its answer lists it still",
+    ),
+    (
         errors.SubscriptionTimeoutError,
         (["full", "ticker"], 10.0),
         {"channels": ("full", "ticker"), "seconds": 10.0},

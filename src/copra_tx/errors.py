@@ -21,6 +21,7 @@ The tree::
     │   └── ConnectionLostError       an open line ended
     └── SubscriptionError
         ├── SubscriptionRefusedError  the server did not confirm what was asked for
+        │   └── UnsubscribeRefusedError   the server did not take away what was unsubscribed from
         └── SubscriptionTimeoutError  the server did not answer
 
 Facts are attributes; the text is made from them, in words that say what to do. No text holds a secret.
@@ -48,6 +49,7 @@ __all__ = [
     "SubscriptionRefusedError",
     "SubscriptionTimeoutError",
     "TlsError",
+    "UnsubscribeRefusedError",
     "UpgradeRefusedError",
     "WrongThreadError",
 ]
@@ -252,6 +254,7 @@ class SubscriptionRefusedError(SubscriptionError):
     """
 
     others: tuple[SubscriptionRefusedError, ...] = ()
+    _what, _silence = "subscription to {} refused", "the server's answer lacks it"
 
     def __init__(
         self,
@@ -267,11 +270,21 @@ class SubscriptionRefusedError(SubscriptionError):
 
     def __str__(self) -> str:
         products = ", ".join(sorted(self.product_ids))
-        said = "; ".join(self.words) or "the server's answer lacks it"
-        text = f"subscription to {self.channel!r}{' for ' if products else ''}{products} refused: {said}"
+        said = "; ".join(self.words) or self._silence
+        text = f"{self._what.format(repr(self.channel) + (' for ' if products else '') + products)}: {said}"
         if self.candidates:
             text += f" (the error names no channel; open were: {', '.join(self.candidates)})"
         return text
+
+
+class UnsubscribeRefusedError(SubscriptionRefusedError):
+    """
+    The server still holds ``product_ids`` of ``channel`` after they were unsubscribed from.
+
+    Their data are not delivered all the same.
+    """
+
+    _what, _silence = "the server did not end the subscription to {}", "its answer lists it still"
 
 
 class SubscriptionTimeoutError(SubscriptionError):

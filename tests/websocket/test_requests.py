@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from copra_tx.errors import ClientClosedError, SubscriptionRefusedError, SubscriptionTimeoutError
+from copra_tx.errors import ClientClosedError, SubscriptionTimeoutError, UnsubscribeRefusedError
 from copra_tx.websocket import Channel
 from copra_tx.websocket.pacing import Pacer
 from support.world import BTC, ETH, World, asked, connected, outcome, settle
@@ -228,7 +228,10 @@ def test_an_unsubscribe_that_the_server_refuses(world: World) -> None:
     settle(world)
     world.advance(1.1)
     [failure] = done
-    assert isinstance(failure.value, SubscriptionRefusedError)
+    assert isinstance(failure.value, UnsubscribeRefusedError)
+    assert str(failure.value) == (
+        "the server did not end the subscription to 'ticker' for BTC-USD: its answer lists it still"
+    )
     settle(world)
     assert len(server.requests) == 1  # not over and over
 
@@ -248,6 +251,13 @@ def test_renew_unsubscribes_and_subscribes(world: World) -> None:
     server.hold(level2_50=["ETH-USD", "BTC-USD"])
     settle(world)
     assert done == [None]
+
+
+def test_of_a_channel_held_for_everything_all_is_renewed(world: World) -> None:
+    client, server = connected(world, Channel("rfq_matches"))
+    outcome(client.renew(Channel("rfq_matches", "BTC-USD")))
+    settle(world)
+    assert asked(server) == [("unsubscribe", {"rfq_matches": None})]
 
 
 def test_data_flow_while_renewing_is_delivered(world: World) -> None:

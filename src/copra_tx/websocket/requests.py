@@ -20,6 +20,7 @@ from copra_tx.errors import (
     SubscriptionError,
     SubscriptionRefusedError,
     SubscriptionTimeoutError,
+    UnsubscribeRefusedError,
 )
 from copra_tx.feed.exchange import named_in
 
@@ -154,7 +155,11 @@ class Requests:
 
     def renew(self, channels: Sequence[Channel]) -> AwaitableDeferred[None]:
         """Unsubscribe and subscribe again what is wanted and held of ``channels``; fires when it is held anew."""
-        wanted = self._ledger.still_wanted(channels)
+        # Of a channel that is held for everything no part can be renewed.
+        whole = [self._ledger.wanted.get(channel.name, channel) for channel in channels]
+        wanted = self._ledger.still_wanted(
+            channel if all_of_it.members else all_of_it for channel, all_of_it in zip(channels, whole, strict=True)
+        )
         renewals = [channel for channel in wanted if self._ledger.holds_any(channel)] if self._connected else []
         self._renewals += renewals
         return self._ask("subscribe", wanted, renewing=bool(renewals))
@@ -307,7 +312,8 @@ class Requests:
 def _refusal(channel: Channel, request: _OpenRequest) -> SubscriptionError:
     naming = [words for words in request.words if named_in(words, channel) is not None]
     candidates = [] if naming or not request.words else [one.name for one in request.channels]
-    return SubscriptionRefusedError(channel.name, channel.members, naming or request.words, candidates)
+    kind = SubscriptionRefusedError if request.kind == "subscribe" else UnsubscribeRefusedError
+    return kind(channel.name, channel.members, naming or request.words, candidates)
 
 
 def _without(channel: Channel, others: Iterable[Channel]) -> list[Channel]:
