@@ -45,9 +45,7 @@ class MemoryTransport:
         producer: Who was registered by ``registerProducer``.
     """
 
-    def __init__(
-        self, clock: IReactorTime, host: Address = CLIENT_ADDRESS, peer: Address = SERVER_ADDRESS
-    ) -> None:
+    def __init__(self, clock: IReactorTime, host: Address = CLIENT_ADDRESS, peer: Address = SERVER_ADDRESS) -> None:
         self.protocol: Any = None
         self.peer: MemoryTransport | None = None
         self.connected = self.disconnecting = self.aborted = self.paused = self.frozen = False

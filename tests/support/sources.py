@@ -99,9 +99,7 @@ class Module:
 
 
 def _is_text(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-    )
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def modules(root: Path) -> list[Module]:
@@ -111,9 +109,7 @@ def modules(root: Path) -> list[Module]:
 
 def class_and_bases(name: str, tree: list[Module]) -> ast.Module:
     """Return the definition of a class and those of its bases that stand in ``tree``, too."""
-    defined = {
-        node.name: node for module in tree for node in ast.walk(module.tree) if isinstance(node, ast.ClassDef)
-    }
+    defined = {node.name: node for module in tree for node in ast.walk(module.tree) if isinstance(node, ast.ClassDef)}
     found: list[ast.stmt] = []
     wanted = [name]
     while wanted:
