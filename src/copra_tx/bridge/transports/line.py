@@ -214,9 +214,11 @@ class LoopTransport(Consumer, SocketOptions, asyncio.Protocol):
         self.abortConnection()
 
     def _reactor_stops(self) -> None:
-        # Now, since the loop may not run again.
+        # Now, for protocol and peer, since the loop may not run again.
         self._trigger = None
         self._let_go()
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
         self._failure = self._failure or Failure(ConnectionLost())
         self._end(None)
 
