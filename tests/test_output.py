@@ -11,8 +11,10 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
@@ -20,6 +22,7 @@ from twisted.internet.task import deferLater
 from copra_tx import output as output_module
 from copra_tx.errors import ConfigurationError
 from copra_tx.output import STDOUT, LineOutput, json_line
+from copra_tx.websocket.decoding import Decoding
 from support.peers import the_reactor, within
 
 
@@ -42,6 +45,28 @@ def test_a_line_is_compact_json() -> None:
     line = json_line({"type": "ticker", "price": "1.10", "changes": [["buy", "1", "2"]], "x": None, "é": 1})
     assert line == '{"type":"ticker","price":"1.10","changes":[["buy","1","2"]],"x":null,"é":1}\n'.encode()
     assert json_line(["match", "BTC-USD"]) == b'["match","BTC-USD"]\n'
+
+
+class Trade(msgspec.Struct):
+    """What a client's ``decode`` may make of a message."""
+
+    type: str
+    price: Decimal
+
+
+@pytest.mark.parametrize("choice", ["dict", "lazy", None, Trade])
+def test_a_line_is_the_same_however_the_client_decodes(choice: object) -> None:
+    decoding = Decoding(choice)
+    for payload in b'{"type":"match","price":"1.10"}', b'{ "type": "match",\r\n "price": "1.10" }\n':
+        message = decoding.decode(payload)
+        message = message if decoding.present is None else decoding.present(message)
+        assert json_line(message) == b'{"type":"match","price":"1.10"}\n'
+
+
+def test_what_is_written_as_it_came_is_not_touched() -> None:
+    payload = b'{"price": 1.50, "big": 123456789012345678901234567890, "price": 2}'
+    assert json_line(payload) == payload + b"\n"
+    assert json_line(Decoding("lazy").decode(payload)) == payload + b"\n"
 
 
 def test_a_line_never_breaks() -> None:

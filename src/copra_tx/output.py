@@ -36,8 +36,27 @@ the rest of a line that it has begun.
 
 
 def json_line(message: object) -> bytes:
-    """Return a message as one line of compact JSON, its end included."""
-    return msgspec.json.encode(message) + b"\n"
+    """
+    Return a message as one line of JSON, its end included.
+
+    Args:
+        message: As ``on_message`` gets it, whatever the client's ``decode`` is. Bytes and a ``LazyMessage`` are written
+            as they were received, a typed object with what it has.
+    """
+    if isinstance(message, dict | list):
+        return msgspec.json.encode(message) + b"\n"
+    payload = message if isinstance(message, bytes) else _payload(message)
+    if payload is None:
+        return msgspec.json.encode(message) + b"\n"
+    if b"\n" in payload or b"\r" in payload:  # between its parts, where JSON allows it
+        payload = msgspec.json.encode(msgspec.json.decode(payload))
+    return payload + b"\n"
+
+
+def _payload(message: object) -> bytes | None:
+    from .websocket import LazyMessage
+
+    return message.payload if isinstance(message, LazyMessage) else None
 
 
 @implementer(IWriteDescriptor)

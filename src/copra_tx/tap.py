@@ -132,6 +132,8 @@ copra_tx.Client. Options given here win over it.
         from .service import FeedService
 
         arguments = configuration.arguments(lambda text: self._log.warn("{text}", text=text))
+        if configuration.client is None:
+            arguments["decode"] = None  # nobody looks at a message before it is written
         return configuration.made(lambda: FeedService(channels, client, **arguments))
 
     def _settings(self) -> Settings:

@@ -34,7 +34,14 @@ PRINT_INTERVAL = 5.0
 
 
 class Show(Protocol):
-    """What a watching client tells."""
+    """
+    What a watching client tells.
+
+    Attributes:
+        decode: How it wants messages; an option of ``Client``.
+    """
+
+    decode: str | None
 
     def message(self, message: Any) -> Deferred[None] | None:
         """Take a message; what is returned fires when there is room for the next."""
@@ -57,6 +64,8 @@ class JsonLines(MultiService):
         run: Ended when standard output takes no more; without a word if that is because its reader has gone.
         reactor: The program's.
     """
+
+    decode: str | None = None  # they are written as they come
 
     def __init__(self, run: Run, reactor: Any) -> None:
         super().__init__()
@@ -86,6 +95,7 @@ class JsonLines(MultiService):
 class _TableShow(Service):
     """What the two tables have in common: quotes, a status, and a clock that has them shown."""
 
+    decode: str | None = "dict"
     interval: float
 
     def __init__(self, title: str, product_ids: Iterable[str], reactor: Any, failed: Callable[[str], object]) -> None:

@@ -148,6 +148,7 @@ def _run(
     show, shown = show_for_stdout(run, reactor, title, configuration.products)
     shown.setServiceParent(services)
     client = functools.partial(WatchingClient, show=show, run=run)
+    arguments["decode"] = show.decode
     feed = configuration.made(lambda: FeedService(configuration.channels(), client, **arguments))
     feed.setServiceParent(services)
     return run(services)
