@@ -63,7 +63,7 @@ _TRANSPORTS = (OURS, FAST, "copra-tx asyncio", "copra-tx twisted")
 _COUNTED = (*_TRANSPORTS, PICOWS, "websockets", "Autobahn", COPRA, "asyncio", "Twisted")
 
 CONTESTS = {
-    "small": (*_ALL, "msgspec", "orjson"),
+    "small": (*_ALL, *_TRANSPORTS[1:], "msgspec", "orjson"),
     "tick": (*_ALL, "msgspec", "orjson"),
     "mix": (*_ALL, "msgspec", "orjson"),
     "wss": (*_ALL, *_TRANSPORTS[1:]),

@@ -42,8 +42,9 @@ def websockets_layer(task: Task) -> None:
     loads, on_message = orjson.loads, task.counting().on_message
 
     async def run() -> None:
-        compression = "deflate" if task.deflate else None
-        async with connect(task.url, max_size=None, compression=compression, **_tls(task, "ssl")) as connection:
+        options = {"max_size": None, "compression": "deflate" if task.deflate else None} | _tls(task, "ssl")
+        # The sender answers no pings.
+        async with connect(task.url, ping_interval=None, **options) as connection:
             await connection.send(SUBSCRIBE)
             receive = connection.recv
             while True:
