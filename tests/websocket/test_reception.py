@@ -69,6 +69,38 @@ def test_the_read_in_hand_is_bounded_by_time_not_by_number(world: World) -> None
     world.advance(5)
 
 
+def test_after_a_turn_that_was_used_up_the_straight_way_is_found_again(world: World) -> None:
+    client = world.client(kind=Working)
+    world.open()
+    world.line.receive(ticks(2))
+    client.stopwatch = world.reactor
+    world.line.receive(ticks(500, 2))  # more than one turn's work
+    client.stopwatch = None
+    assert world.line.paused  # the queue would never be empty again under a feed that is ahead
+    world.line.receive(ticks(500, 502))
+    world.advance(0)
+    world.advance(0)
+    assert not world.line.paused
+    assert numbers(client) == list(range(1002))
+    assert client.counters.pauses == 0
+    assert client._Client__delivery.is_straight("on_message")
+
+
+def test_closing_in_a_turn_that_was_used_up_lets_the_next_line_read(world: World) -> None:
+    client = world.client(kind=Working)
+    world.open()
+    client.stopwatch = world.reactor
+    world.line.receive(ticks(500))
+    done = outcome(client.close())
+    world.advance(0)
+    world.advance(0)
+    assert done == [None]
+    client.add_as_task_to_loop()
+    world.advance(0)
+    world.open()
+    assert not world.line.paused
+
+
 def test_what_a_callback_causes_comes_before_the_next_message(world: World) -> None:
     class Asking(Recorder):
         def on_message(self, message: Any) -> None:

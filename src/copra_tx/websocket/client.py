@@ -129,6 +129,8 @@ class Client(FeedFactory):
             full=lambda: self.line.flow.full("callbacks", options.max_buffered),
             drained=lambda: self.line.flow.drained("callbacks"),
             make_amends=lambda name: self.callbacks.make_amends(name),  # noqa: PLW0108  # made below
+            hold=lambda: self.line.flow.hold("turns"),
+            emptied=lambda: self.line.flow.drained("turns"),
         )
         self.__buffer = MessageBuffer(
             options.max_buffered,

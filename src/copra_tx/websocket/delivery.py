@@ -44,6 +44,8 @@ class Delivery:
         full: Called when no more should come.
         drained: Called when half of them are done.
         make_amends: Called with the name of a callback that failed, to do what must not depend on it.
+        hold: Called when a turn was used up; nothing more should come in until ``emptied``.
+        emptied: Called when nothing waits any more.
 
     Attributes:
         waiting: The calls that wait, oldest first; others may look whether there are any.
@@ -59,11 +61,14 @@ class Delivery:
         full: Callable[[], None],
         drained: Callable[[], None],
         make_amends: Callable[[str], None],
+        hold: Callable[[], None] = lambda: None,
+        emptied: Callable[[], None] = lambda: None,
     ) -> None:
         self._reactor = reactor
         self._counters = counters
         self._most, self._full, self._drained = most, full, drained
         self._make_amends = make_amends
+        self._hold, self._emptied = hold, emptied
         self.waiting: deque[tuple[str, Callable[..., object], tuple[Any, ...]]] = deque()
         self._busy = False
         self._mark: object | None = None  # None: what runs now was started without a mark
@@ -113,6 +118,11 @@ class Delivery:
         if self._next_slice is None:
             self._next_slice = self._reactor.callLater(0, self._work_off)
 
+    def end_turn(self) -> None:
+        """Let the loop have its turn, and let nothing more come in before all is delivered that has come."""
+        self.yield_turn()
+        self._hold()
+
     def took(self, result: object, name: str, args: tuple[Any, ...]) -> None:
         """Take what a callback returned: if it is a coroutine or a Deferred, the next one waits for it."""
         if name in self._plain:
@@ -146,6 +156,7 @@ class Delivery:
         self.waiting.extend(kept)
         if not kept:
             self._stop_slicing()
+            self._emptied()
 
     def wind_down(self, seconds: float) -> Deferred[None]:
         """
@@ -235,6 +246,8 @@ class Delivery:
             if self.waiting and not self._busy and self._reactor.seconds() > until:
                 self.yield_turn()
                 return
+        if not self.waiting:
+            self._emptied()
         self._tell_idle()
 
     def _stop_slicing(self) -> None:

@@ -55,6 +55,12 @@ class FlowControl:
         if self._transport is not None and self._peek is None:
             self._pause()
 
+    def hold(self, buffer: str) -> None:
+        """Stop reading for a few turns of the loop, until ``drained``; that is nothing to be told."""
+        self._full.add(buffer)
+        if self._transport is not None and self._peek is None:
+            self._pause()
+
     def drained(self, buffer: str) -> None:
         """Read on, unless another buffer is full."""
         if buffer in self._full:

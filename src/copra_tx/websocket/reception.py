@@ -132,7 +132,7 @@ class Reception:
                     if waiting:
                         return
                 if left.__length_hint__() and self._clock.seconds() > until:
-                    delivery.yield_turn()
+                    delivery.end_turn()
                     return
         except NOT_JSON:
             self._counters.messages -= 1
@@ -166,7 +166,7 @@ class Reception:
         for payload in left:
             self._deliver_message(self._decode(payload))
             if self._clock.seconds() > until:
-                self._delivery.yield_turn()
+                self._delivery.end_turn()
             if self._delivery.is_straight("on_message") or protocol.state != OPEN:
                 return
 
