@@ -46,9 +46,9 @@ async def test_a_client_that_reads_too_slowly_is_told_why() -> None:
 
 async def test_a_client_that_keeps_up_is_left_alone() -> None:
     """It was waited for: its first snapshot alone is more than the transport takes at once."""
-    async with SimulatedExchange(speed=100, slow_limit=1.0) as exchange:
+    async with SimulatedExchange(speed=20, slow_limit=10.0) as exchange:
         client = await dial(exchange.url)
         client.ask("subscribe", "level2_batch", BTC, ETH)
-        await client.until(lambda: len(client.frames) > 5000)
+        await client.until(lambda: len(client.frames) > 1000 or client.end is not None)
         assert client.types().count("error") == 0
         assert client.end is None
