@@ -59,10 +59,9 @@ PROFILES = {
     "wssrec": Profile(about="small over TLS, a record for each message", tls=True, record_per_message=True),
     "snap": Profile(about="snapshots of 1.4 MB", stream="snap", messages=40, segment=4, unit="ms"),
     "deflate": Profile(
-        # So small that a read may bring thousands: segments must span many.
+        # In one segment: peers inflate far ahead and queue what came out, so a part of the stream says nothing.
         about="small, compressed with context takeover",
-        messages=240_000,
-        segment=40_000,
+        segment=100_000,
         deflate=True,
     ),
     "paced": Profile(about="20 000 a second, a write for each", messages=60_000, segment=2_000, rate=20_000),
