@@ -7,6 +7,7 @@ from typing import Any
 
 import aiofastnet
 import pytest
+import uvloop
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
 from copra_tx.bridge.transports import LoopEndpoint
@@ -51,6 +52,17 @@ def test_the_best_that_can_be_used_is_chosen_by_itself(
     assert choose_transport(on_asyncio, "auto") == "fastnet"
     request.getfixturevalue("without_aiofastnet")
     assert choose_transport(on_asyncio, "auto") == "asyncio"
+
+
+def test_on_uvloop_its_own_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transports, "AUTOMATIC", ALL)
+    loop = uvloop.new_event_loop()
+    try:
+        reactor = AsyncioSelectorReactor(loop)
+        assert choose_transport(reactor, "auto") == "asyncio"
+        assert choose_transport(reactor, "fastnet") == "fastnet"
+    finally:
+        loop.close()
 
 
 @pytest.mark.parametrize("wanted", ["asyncio", "fastnet"])

@@ -29,7 +29,7 @@ def choose_transport(reactor: Any, wanted: str) -> str:
         ConfigurationError: If what is wanted cannot be used; the text says what it needs.
     """
     if wanted == "auto":
-        return next(transport for transport in AUTOMATIC if _hindrance(reactor, transport) is None)
+        return next(one for one in AUTOMATIC if _hindrance(reactor, one) is None and not _is_worse(reactor, one))
     hindrance = _hindrance(reactor, wanted)
     if hindrance is not None:
         raise ConfigurationError(f"transport={wanted!r} {hindrance}")
@@ -41,6 +41,11 @@ def loop_connect(transport: str) -> Connect | None:
     if transport == "twisted":
         return None
     return asyncio_connect if transport == "asyncio" else fastnet_connect()
+
+
+def _is_worse(reactor: Any, transport: str) -> bool:
+    """Tell whether uvloop's own would do better: it tells who watches a socket of a reset but once, or too early."""
+    return transport == "fastnet" and type(asyncio_loop_of(reactor)).__module__.partition(".")[0] == "uvloop"
 
 
 def _hindrance(reactor: Any, transport: str) -> str | None:
