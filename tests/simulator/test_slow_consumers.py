@@ -13,7 +13,7 @@ BTC, ETH = "BTC-USD", "ETH-USD"
 
 
 async def test_a_client_that_stops_reading_is_cut_off() -> None:
-    async with SimulatedExchange(speed=1000, slow_limit=0.3, close_timeout=0.2) as exchange:
+    async with SimulatedExchange(speed=200, slow_limit=1.0, close_timeout=0.2) as exchange:
         frozen, reading = await dial(exchange.url), await dial(exchange.url)
         frozen.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         began = time.monotonic()
@@ -22,7 +22,7 @@ async def test_a_client_that_stops_reading_is_cut_off() -> None:
         await frozen.next("subscriptions")
         frozen.transport.pauseProducing()
         lost = await exchange.when_lost(1)
-        assert 0.3 < time.monotonic() - began < 5.0
+        assert 1.0 < time.monotonic() - began < 30.0  # it first fills the buffers of the sockets
         assert ("level2_50", BTC) in lost.session.keys
         assert [connection.session.keys for connection in exchange.connections] == [{("heartbeat", BTC)}]
         frozen.transport.resumeProducing()

@@ -105,3 +105,10 @@ def test_the_kind_of_frames_is_chosen() -> None:
 @pytest.mark.parametrize(("length", "size"), [(0, 2), (125, 2), (126, 4), (65535, 4), (65536, 10)])
 def test_header_sizes(length: int, size: int) -> None:
     assert header_size(length) == size == len(frame(b"x" * length)) - length
+
+
+@pytest.mark.parametrize("there", [*range(11), 65546])
+def test_a_large_frame_of_which_only_so_much_is_there(there: int) -> None:
+    data = frame(b"x" * 65537)[:there]
+    lacking = 65547 - there if there >= 10 else 0  # before its length is known, nobody knows what it lacks
+    assert split(data, 0, NO_LIMIT) == ([], 0, lacking, False)
