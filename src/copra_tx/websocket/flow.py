@@ -49,11 +49,9 @@ class FlowControl:
     def full(self, buffer: str, limit: int) -> None:
         """Stop reading since the named buffer is full; call it again for everything that still comes in."""
         if buffer not in self._full:
-            self._full.add(buffer)
             self._counters.pauses += 1
             self._log.warn("The line is paused: {limit} messages wait for {buffer}", limit=limit, buffer=buffer)
-        if self._transport is not None and self._peek is None:
-            self._pause()
+        self.hold(buffer)
 
     def hold(self, buffer: str) -> None:
         """Stop reading for a few turns of the loop, until ``drained``; that is nothing to be told."""

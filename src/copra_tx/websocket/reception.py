@@ -31,6 +31,8 @@ OPEN = WebSocketProtocol.STATE_OPEN
 CHUNK = 32
 """Messages between two looks at the clock."""
 
+_NOTHING = object()
+
 _QUOTED = 200  # characters shown of input that is of no use
 
 
@@ -143,19 +145,14 @@ class Reception:
 
     def _selected(self, left: Iterator[bytes]) -> Iterator[Any]:
         """Yield what ``on_message`` gets, where that takes more than a look at the type; until something waits."""
-        present, waiting = self._decoding.present, self._delivery.waiting
+        waiting = self._delivery.waiting
         for payload in left:
             message = self._decode(payload)
             if not self._is_data(message):
                 self._deliver_message(message)
-            elif not self._is_unwanted(message):
-                try:
-                    presented = message if present is None else present(message)
-                except msgspec.ValidationError as error:
-                    self._does_not_fit(message, error)
-                else:
-                    yield presented
-                    continue
+            elif (presented := self._presented(message)) is not _NOTHING:
+                yield presented
+                continue
             self._counters.messages -= 1  # it was counted where it was looked at, or is of no use
             if waiting:
                 return
@@ -175,7 +172,7 @@ class Reception:
     def deliver_single(self, payload: bytes) -> bool:
         """Take the payload of a text frame of an open line, and tell whether it was taken: not if it is not JSON."""
         try:
-            message = self._decode(payload) if len(payload) <= LARGE else self._decoding.decode_large(payload)
+            message = self._decoded(payload)
         except NOT_JSON:
             return False
         self._deliver_message(message)
@@ -187,27 +184,25 @@ class Reception:
             self._unusable("binary", repr(payload[:_QUOTED]))
             return
         try:
-            message = self._decoding.decode_large(payload) if len(payload) > LARGE else self._decode(payload)
+            message = self._decoded(payload)
         except NOT_JSON as error:
             self._not_json(payload.decode("utf-8", "backslashreplace"), str(error))
         else:
             self._deliver_message(message)
 
+    def _decoded(self, payload: bytes) -> Any:
+        return self._decode(payload) if len(payload) <= LARGE else self._decoding.decode_large(payload)
+
     def _deliver_message(self, message: Any) -> None:
         if not self._is_data(message) and not self._take_note(self._decoding.whole(message)):
             return
-        if self._is_unwanted(message):
+        presented = self._presented(message)
+        if presented is _NOTHING:
             return
-        if self._decoding.present is not None:
-            try:
-                message = self._decoding.present(message)
-            except msgspec.ValidationError as error:
-                self._does_not_fit(message, error)
-                return
         self._counters.messages += 1
         if self._buffer.active:
-            self._buffer.put(message)
-        self._delivery.deliver("on_message", self._client.on_message, message)
+            self._buffer.put(presented)
+        self._delivery.deliver("on_message", self._client.on_message, presented)
 
     def _is_data(self, message: Any) -> bool:
         try:
@@ -215,14 +210,23 @@ class Reception:
         except (KeyError, TypeError, AttributeError):
             return is_row(message)
 
-    def _is_unwanted(self, message: Any) -> bool:
-        if not self._subscriptions.is_selective:
-            return False
+    def _presented(self, message: Any) -> Any:
+        """Return what ``on_message`` gets of a message; ``_NOTHING`` if it is unwanted, or does not fit its type."""
+        if self._subscriptions.is_selective and not self._is_wanted(message):
+            self._counters.unwanted += 1
+            return _NOTHING
+        present = self._decoding.present
+        if present is None:
+            return message
+        try:
+            return present(message)
+        except msgspec.ValidationError as error:
+            self._does_not_fit(message, error)
+            return _NOTHING
+
+    def _is_wanted(self, message: Any) -> bool:
         message_type = "level3" if type(message) is list else self._decoding.type_of(message)
-        if self._subscriptions.accepts(message_type, self._decoding.product_of(message)):
-            return False
-        self._counters.unwanted += 1
-        return True
+        return self._subscriptions.accepts(message_type, self._decoding.product_of(message))
 
     def _take_note(self, message: Any) -> bool:
         """Do what a message is to us that brings no data of a channel; tell whether it is for ``on_message``."""

@@ -155,14 +155,15 @@ class Requests:
 
     def renew(self, channels: Sequence[Channel]) -> AwaitableDeferred[None]:
         """Unsubscribe and subscribe again what is wanted and held of ``channels``; fires when it is held anew."""
-        # Of a channel that is held for everything no part can be renewed.
-        whole = [self._ledger.wanted.get(channel.name, channel) for channel in channels]
-        wanted = self._ledger.still_wanted(
-            channel if all_of_it.members else all_of_it for channel, all_of_it in zip(channels, whole, strict=True)
-        )
+        wanted = self._ledger.still_wanted(map(self._renewable, channels))
         renewals = [channel for channel in wanted if self._ledger.holds_any(channel)] if self._connected else []
         self._renewals += renewals
         return self._ask("subscribe", wanted, renewing=bool(renewals))
+
+    def _renewable(self, channel: Channel) -> Channel:
+        # Of a channel that is held for everything no part can be renewed.
+        whole = self._ledger.wanted.get(channel.name, channel)
+        return channel if whole.members else whole
 
     def _ask(self, kind: Kind, channels: Sequence[Channel], *, renewing: bool = False) -> AwaitableDeferred[None]:
         done: AwaitableDeferred[None] = AwaitableDeferred(lambda _: self._tickets.remove(ticket))
@@ -246,7 +247,7 @@ class Requests:
             for ticket in self._tickets:
                 ticket.renewing = ticket.renewing and bool(self._renewals)
         for channel in lacking:
-            self._blame(channel, [_refusal(channel, request)], told=bool(request.words))
+            self._blame([channel], _refusal(channel, request), told=bool(request.words))
 
     def _unanswered(self) -> None:
         request, self._open = self._open, None
@@ -258,24 +259,21 @@ class Requests:
             self._ledger.refuse(self._ledger.still_wanted(request.channels))
         else:
             self._ledger.stop_unsubscribing(request.channels)
-        concerned = [ticket for ticket in self._tickets if _meet(ticket.channels, request.channels)]
-        for ticket in concerned:
-            ticket.errors.append(error)
+        for ticket in self._blame(request.channels, error, told=False):
             ticket.renewing = False
-        if not concerned:
-            self._tell(error)
         self._settle()
         self._next()
 
     # -- who waits for what
 
-    def _blame(self, channel: Channel, errors: list[SubscriptionError], *, told: bool) -> None:
-        concerned = [ticket for ticket in self._tickets if _meet(ticket.channels, [channel])]
+    def _blame(self, channels: Sequence[Channel], error: SubscriptionError, *, told: bool) -> list[_Ticket]:
+        """Note an error for those who wait for these channels, and return them; tell it if there is nobody."""
+        concerned = [ticket for ticket in self._tickets if _meet(ticket.channels, channels)]
         for ticket in concerned:
-            ticket.errors += errors
+            ticket.errors.append(error)
         if not concerned and not told:
-            for error in errors:
-                self._tell(error)
+            self._tell(error)
+        return concerned
 
     def _settle(self) -> None:
         for ticket in list(self._tickets):
