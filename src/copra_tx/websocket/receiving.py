@@ -77,13 +77,14 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
 
     def _begin_fast_receiving(self) -> None:
         """Decide whether this line receives fast; when it has opened."""
-        limits = [limit for limit in (self.maxFramePayloadSize, self.maxMessagePayloadSize) if limit]
-        self._most = min(limits, default=NO_LIMIT)
         self.receives_fast = (
             _is_untouched(type(self).__mro__)
             and all(hasattr(self, name) for name in ASSUMED)
             and not (self.logOctets or self.logFrames or self.trackedTimings or self.autoPingInterval)
         )
+        if self.receives_fast:
+            limits = [limit for limit in (self.maxFramePayloadSize, self.maxMessagePayloadSize) if limit]
+            self._most = min(limits, default=NO_LIMIT)
 
     def _is_between_messages(self) -> bool:
         return self.state == OPEN and self.current_frame is None and not self.inside_message and self._listeners is None
@@ -94,7 +95,7 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
             self._dataReceived(data)  # Autobahn's own dataReceived adds a log line that is formatted and dropped
         elif self._pieces is not None:
             self._receive_piece(data)
-        elif (
+        elif (  # as _is_between_messages, and below as _count: at real rates each call is paid for by each message
             not self.data
             and self.state == OPEN
             and self.current_frame is None
