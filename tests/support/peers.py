@@ -8,7 +8,7 @@ protocol that does with TLS what ours does, and fires ``verdict`` with what came
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -18,12 +18,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
     IHandshakeListener,
-    IHostnameResolver,
-    IHostResolution,
     IListeningPort,
     IOpenSSLContextFactory,
     IProtocolFactory,
-    IResolutionReceiver,
     ITCPTransport,
 )
 from twisted.internet.protocol import ClientFactory, Factory, Protocol, connectionDone
@@ -33,10 +30,9 @@ from zope.interface import implementer
 from copra_tx.errors import LineError
 from copra_tx.websocket.causes import describe
 from copra_tx.websocket.tls import check_verified
+from support.resolvers import Resolver
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from trustme import LeafCert
 
 LOCAL = "127.0.0.1"
@@ -235,42 +231,11 @@ class Giving(ClientFactory):
         return self.given
 
 
-@implementer(IHostnameResolver)
-class _EverythingIsLocal:
-    def resolveHostName(
-        self,
-        resolutionReceiver: IResolutionReceiver,
-        hostName: str,
-        portNumber: int = 0,
-        addressTypes: Sequence[type[IAddress]] | None = None,
-        transportSemantics: str = "TCP",
-    ) -> IHostResolution:
-        resolution = cast("IHostResolution", _Resolution(hostName))
-        resolutionReceiver.resolutionBegan(resolution)
-        for address in _local_addresses(hostName, portNumber):
-            resolutionReceiver.addressResolved(address)
-        resolutionReceiver.resolutionComplete()
-        return resolution
-
-
-def _local_addresses(name: str, port: int) -> Iterable[IAddress]:
-    if not name.endswith(".invalid"):  # RFC 6761: never resolves
-        yield IPv4Address("TCP", LOCAL, port)
-
-
-@implementer(IHostResolution)
-class _Resolution:
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def cancel(self) -> None:
-        """Do nothing: it is complete as soon as it began."""
-
-
 @asynccontextmanager
 async def every_name_is_local() -> AsyncIterator[None]:
     """Let every host name but ``*.invalid`` resolve to 127.0.0.1, without a look-up, until the block ends."""
-    before = the_reactor().installNameResolver(_EverythingIsLocal())
+    hosts = lambda name: [] if name.endswith(".invalid") else [LOCAL]  # noqa: E731  # RFC 6761: never resolves
+    before = the_reactor().installNameResolver(Resolver(hosts))
     try:
         yield
     finally:

@@ -28,30 +28,24 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.base import BaseConnector
-from twisted.internet.interfaces import IHostnameResolver, IHostResolution, IResolutionReceiver
 from twisted.internet.protocol import Protocol
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from txaio.tx import config as txaio_config
-from zope.interface import implementer
 
 from support.lines import MemoryTransport, connect_in_memory, link
+from support.resolvers import Resolver, address_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from twisted.internet.interfaces import IAddress, IProtocol
+    from twisted.internet.interfaces import IProtocol
     from twisted.internet.protocol import ClientFactory
 
     from support.lines import Address
 
 __all__ = ["Dial", "FakeReactor", "MemoryTransport", "connect_in_memory", "fake_reactor"]
-
-
-def _address(host: str, port: int) -> Address:
-    return IPv6Address("TCP", host, port) if isIPv6Address(host) else IPv4Address("TCP", host, port)
 
 
 class Dial(MemoryTransport):
@@ -66,7 +60,7 @@ class Dial(MemoryTransport):
     """
 
     def __init__(self, connector: _Connector, context_factory: object) -> None:
-        super().__init__(connector.clock, peer=_address(connector.host, connector.port))
+        super().__init__(connector.clock, peer=address_of(connector.host, connector.port))
         self.host, self.port, self.context_factory = connector.host, connector.port, context_factory
         self.at, self.pending = connector.clock.seconds(), True
         self._connector = connector
@@ -116,38 +110,7 @@ class _Connector(BaseConnector):
         return dial
 
     def getDestination(self) -> Address:
-        return _address(self.host, self.port)
-
-
-@implementer(IHostResolution)
-class _Resolution:
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def cancel(self) -> None:
-        """Do nothing: it is complete as soon as it began."""
-
-
-@implementer(IHostnameResolver)
-class _Resolver:
-    def __init__(self, names: dict[str, list[str]]) -> None:
-        self._names = names
-
-    def resolveHostName(
-        self,
-        resolutionReceiver: IResolutionReceiver,
-        hostName: str,
-        portNumber: int = 0,
-        addressTypes: Sequence[type[IAddress]] | None = None,
-        transportSemantics: str = "TCP",
-    ) -> IHostResolution:
-        literal = hostName if isIPAddress(hostName) or isIPv6Address(hostName) else "127.0.0.1"
-        resolution = _Resolution(hostName)
-        resolutionReceiver.resolutionBegan(resolution)
-        for host in self._names.get(hostName, [literal]):
-            resolutionReceiver.addressResolved(_address(host, portNumber))
-        resolutionReceiver.resolutionComplete()
-        return resolution
+        return address_of(self.host, self.port)
 
 
 class FakeReactor(MemoryReactorClock):
@@ -168,7 +131,11 @@ class FakeReactor(MemoryReactorClock):
         self.running = self.hasRun = running
         self.dials: list[Dial] = []
         self.names: dict[str, list[str]] = {}
-        self.nameResolver = _Resolver(self.names)
+        self.nameResolver = Resolver(self._addresses)
+
+    def _addresses(self, name: str) -> list[str]:
+        literal = name if isIPAddress(name) or isIPv6Address(name) else "127.0.0.1"
+        return self.names.get(name, [literal])
 
     def start(self) -> None:
         """Start running: call what waits for it."""
