@@ -16,7 +16,7 @@ import msgspec
 from copra_tx.errors import ConfigurationError
 from copra_tx.feed.exchange import MESSAGE_TYPES
 
-__all__ = ["LARGE", "NOT_JSON", "Decoding", "LazyMessage"]
+__all__ = ["LARGE", "NOT_JSON", "Decoding", "LazyMessage", "look_at"]
 
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises; the last is for arrays within arrays within arrays."""
@@ -74,14 +74,19 @@ class LazyMessage(msgspec.Struct, gc=False, rename={"payload": "copra-tx payload
         return self.decode().get(key, default)
 
 
-_header = msgspec.json.Decoder(LazyMessage).decode
+look_at: Callable[[bytes], LazyMessage] = msgspec.json.Decoder(LazyMessage).decode
+"""
+Read what a ``LazyMessage`` knows, but for its ``payload``; ``msgspec.ValidationError`` if that is no object.
+
+It does not look at the UTF-8 of what it skips.
+"""
 
 
 def _lazily(payload: bytes) -> LazyMessage:
     if not payload.isascii():
-        payload.decode()  # a decoder that skips fields does not look at their UTF-8
+        payload.decode()
     try:
-        message = _header(payload)
+        message = look_at(payload)
     except msgspec.ValidationError:  # no object
         return _not_an_object(payload)
     message.payload = payload
@@ -111,6 +116,7 @@ class Decoding:
 
     Attributes:
         is_dict: Whether messages are plain dicts (and lists), the default.
+        is_shallow: Whether they are only looked at: ``"lazy"``, or ``None``.
         decode: Bytes to a message as the client looks at it; raises one of ``NOT_JSON``.
         type_of: That message to its type; raises ``KeyError``, ``TypeError`` or ``AttributeError`` where there is none.
         present: That message to what ``on_message`` gets, or ``None`` where it is the same; raises
@@ -125,7 +131,7 @@ class Decoding:
     present: Callable[[Any], Any] | None
 
     def __init__(self, choice: object) -> None:
-        self.is_dict = choice == "dict"
+        self.is_dict, self.is_shallow = choice == "dict", choice is None or choice == "lazy"
         self.decode, self.type_of, self.present = _whole, itemgetter("type"), None
         if self.is_dict:
             return
