@@ -85,6 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_speed(simulate)
     _add_seconds(simulate)
+
+    _command(commands, "doctor", _doctor, "tell which ways in this installation has, and try each")
     return parser
 
 
@@ -179,6 +181,12 @@ def _simulate(parsed: argparse.Namespace) -> int:
 
     names = ("host", "port", "tls", "speed", "products", "seconds")
     return simulate(**{name: getattr(parsed, name) for name in names})
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from .commands.doctor import examine
+
+    return examine()
 
 
 def _configured(
