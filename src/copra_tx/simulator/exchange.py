@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Collection, Iterable
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,6 +19,7 @@ from copra_tx.errors import ConfigurationError
 from .certificates import Authority
 from .connection import Connection, Terms
 from .faults import ExchangeFaults
+from .flow import BEGAN, FlowMarket
 from .keys import TEST_KEY, ApiKey
 from .lines import Lines
 from .market import Market
@@ -51,6 +53,10 @@ class SimulatedExchange(ExchangeFaults, Service):
     ``status``. The other channels are taken as the venue takes them, and stay silent (``level3`` sends its schema):
     of their messages nothing was recorded. ``send`` plays what a test needs of them.
 
+    With a ``seed`` the market is made of orders instead: every product trades, and there is data of ``full``,
+    ``level3`` and ``user``, too (see ``copra_tx.simulator.flow``). Every key is of the one account whose own orders are
+    among them.
+
     An exchange that was stopped can be started again; it keeps its port and its certificate authority, so that
     clients find it where it was.
 
@@ -81,9 +87,14 @@ class SimulatedExchange(ExchangeFaults, Service):
         max_request_bytes: Size of a request above which a client is cut off with ``Message too big``. The venue's
             limit is not known.
         now: Returns the seconds since the epoch against which the timestamps of signed requests are checked.
+        seed: Makes the market of a flow of orders; the same seed gives the same bytes. ``None`` for the recorded one.
+        order_rate: With a seed, how many orders, cancellations and changes a second each product has.
+        book_depth: With a seed, how many orders rest on each side of each book, about.
+        began: With a seed, when its messages say that the market began. The default is a fixed time.
 
     Raises:
-        ConfigurationError: If ``speed`` is not above zero, or one string is given for several products.
+        ConfigurationError: If ``speed``, ``order_rate`` or ``book_depth`` is not above zero, or one string is given for
+            several products.
     """
 
     def __init__(
@@ -107,6 +118,10 @@ class SimulatedExchange(ExchangeFaults, Service):
         request_burst: int = 1000,
         max_request_bytes: int = 1024 * 1024,
         now: Callable[[], float] = time.time,
+        seed: int | None = None,
+        order_rate: float = 10.0,
+        book_depth: int = 100,
+        began: datetime = BEGAN,
     ) -> None:
         super().__init__()
         if not speed > 0:
@@ -116,6 +131,15 @@ class SimulatedExchange(ExchangeFaults, Service):
         self._reactor, self._host, self._port, self._tls = reactor, host, port, tls
         self._speed, self._compression = speed, compression
         self._products, self._delisted = frozenset(products), frozenset(delisted)
+        self._make_market = (
+            functools.partial(_recorded, self._products, self._delisted)
+            if seed is None
+            else functools.partial(_made, self._products, self._delisted, seed, order_rate, book_depth, began)
+        )
+        if not (order_rate > 0 and book_depth > 0):
+            raise ConfigurationError(
+                f"order_rate and book_depth must be above zero, not {order_rate!r}, {book_depth!r}"
+            )
         known = [key if isinstance(key, ApiKey) else ApiKey(*key) for key in keys]
         self._make_terms = functools.partial(
             Terms,
@@ -161,6 +185,11 @@ class SimulatedExchange(ExchangeFaults, Service):
     def _authority(self) -> Authority:
         return Authority()
 
+    @functools.cached_property
+    def market(self) -> Market | FlowMarket:
+        """The market: the recorded one, or with a ``seed`` a ``FlowMarket``, which knows its books at any sequence."""
+        return self._make_market()
+
     # -- the service
 
     def startService(self) -> None:
@@ -170,8 +199,7 @@ class SimulatedExchange(ExchangeFaults, Service):
         reactor = reactor_for(self._reactor)
         if self._began is None:
             self._began = reactor.seconds()
-        market = _market(self._products, self._delisted)
-        self._lines.start(self._make_terms(pace=Pace(market, reactor, self._began, self._speed)))
+        self._lines.start(self._make_terms(pace=Pace(self.market, reactor, self._began, self._speed)))
         factory = ExchangeFactory(self._lines, reactor, compression=self._compression)
         if self._tls:
             context = self._authority.server_context({self._host, "localhost", "127.0.0.1", "::1"})
@@ -251,6 +279,14 @@ class SimulatedExchange(ExchangeFaults, Service):
 
 
 @functools.lru_cache(maxsize=4)
-def _market(products: frozenset[str], delisted: frozenset[str]) -> Market:
+def _recorded(products: frozenset[str], delisted: frozenset[str]) -> Market:
     """Return the market of these products; making one takes a third of a second, and it can be shared."""
     return Market(products, delisted)
+
+
+@functools.lru_cache(maxsize=4)
+def _made(
+    products: frozenset[str], delisted: frozenset[str], seed: int, rate: float, depth: int, began: datetime
+) -> FlowMarket:
+    """Return the market made of this seed; it is made as it goes, and can be shared."""
+    return FlowMarket(products, delisted, seed=seed, rate=rate, depth=depth, began=began)

@@ -20,10 +20,10 @@ from . import derive
 from .depth import Depth
 from .minute import PERIOD, RECORDED_PRODUCTS, Entry, Key, make_minute
 
-__all__ = ["Market"]
+__all__ = ["LEVEL3_SCHEMA", "Market", "minute_text"]
 
 # Source: Coinbase docs, Exchange, "WebSocket Channels", Level 3 (read 2026-11); sent once per subscribe.
-_LEVEL3_SCHEMA = (
+LEVEL3_SCHEMA = (
     b'{"type":"level3","schema":{'
     b'"change":["type","product_id","sequence","order_id","price","size","time"],'
     b'"done":["type","product_id","sequence","order_id","time"],'
@@ -31,6 +31,7 @@ _LEVEL3_SCHEMA = (
     b'"noop":["type","product_id","sequence","time"],'
     b'"open":["type","product_id","sequence","order_id","side","price","size","time"]}}'
 )
+"""What a subscriber of ``level3`` gets first."""
 
 
 class Market:
@@ -89,7 +90,7 @@ class Market:
             case "status", _:
                 return "status", self._status
             case "level3", _:
-                return "level3", _LEVEL3_SCHEMA
+                return "level3", LEVEL3_SCHEMA
         return None
 
     def snapshot(self, product_id: str, position: int) -> bytes:
@@ -138,13 +139,14 @@ class Market:
         opening = self._openings[message["product_id"]]
         trade_id = message.get("trade_id", message.get("last_trade_id", 0))
         return entry.text % {
-            b"minute": _minute_text(message["time"][:16], loop),
+            b"minute": minute_text(message["time"][:16], loop),
             b"sequence": message.get("sequence", 0) + loop * opening.sequences,
             b"trade_id": trade_id + loop * opening.trades,
         }
 
 
-@functools.lru_cache(maxsize=8)
-def _minute_text(minute: str, loops: int) -> bytes:
-    later = datetime.fromisoformat(minute) + timedelta(seconds=loops * PERIOD)
-    return later.strftime("%Y-%m-%dT%H:%M").encode()
+@functools.lru_cache(maxsize=64)
+def minute_text(minute: str, later: int) -> bytes:
+    """Return the minute of a time, ``later`` minutes later, as it stands in messages."""
+    moment = datetime.fromisoformat(minute) + timedelta(minutes=later)
+    return moment.strftime("%Y-%m-%dT%H:%M").encode()
