@@ -115,6 +115,10 @@ class Connection:
         self.upgrade_headers = headers
         self._moments.opened(self)
 
+    def wire_serves_rest(self) -> None:
+        """The line is one for REST requests: nobody subscribes on it."""
+        self._timers.stop("silence")
+
     def wire_received(self, payload: bytes) -> None:
         """A data frame came: answer it."""
         terms = self._terms

@@ -18,6 +18,7 @@ from copra_tx.errors import ConfigurationError
 
 from .certificates import Authority
 from .connection import Connection, Terms
+from .desk import Desk
 from .faults import ExchangeFaults
 from .flow import BEGAN, FlowMarket
 from .keys import TEST_KEY, ApiKey
@@ -27,6 +28,7 @@ from .minute import RECORDED_PRODUCTS
 from .protocol import ExchangeFactory
 from .replay import Pace
 from .venue import Venue
+from .web import RestSite
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IListeningPort
@@ -57,6 +59,10 @@ class SimulatedExchange(ExchangeFaults, Service):
     ``level3`` and ``user``, too (see ``copra_tx.simulator.flow``). Every key is of the one account whose own orders are
     among them.
 
+    On the same port there is the public part of REST (``rest_url``): ``/time``, ``/products`` and, of each product,
+    ``/book``, ``/trades`` and ``/ticker``; books order by order (``level=3``) with a ``seed`` only. At infinite speed
+    it is where the client is that is furthest.
+
     An exchange that was stopped can be started again; it keeps its port and its certificate authority, so that
     clients find it where it was.
 
@@ -86,7 +92,11 @@ class SimulatedExchange(ExchangeFaults, Service):
             "WebSocket Rate Limits" (read 2026-11).
         max_request_bytes: Size of a request above which a client is cut off with ``Message too big``. The venue's
             limit is not known.
-        now: Returns the seconds since the epoch against which the timestamps of signed requests are checked.
+        rest_rate: REST requests a second that an address may send for long, else they are answered with 429.
+        rest_burst: REST requests that it may send at once. Source of both defaults: Coinbase docs, Exchange, "REST Rate
+            Limits" (read 2026-11).
+        now: Returns the exchange's time in seconds since the epoch: what ``GET /time`` says, and what the timestamps of
+            signed requests are checked against.
         seed: Makes the market of a flow of orders; the same seed gives the same bytes. ``None`` for the recorded one.
         order_rate: With a seed, how many orders, cancellations and changes a second each product has.
         book_depth: With a seed, how many orders rest on each side of each book, about.
@@ -117,6 +127,8 @@ class SimulatedExchange(ExchangeFaults, Service):
         request_rate: float = 10.0,
         request_burst: int = 1000,
         max_request_bytes: int = 1024 * 1024,
+        rest_rate: float = 10.0,
+        rest_burst: int = 15,
         now: Callable[[], float] = time.time,
         seed: int | None = None,
         order_rate: float = 10.0,
@@ -154,6 +166,7 @@ class SimulatedExchange(ExchangeFaults, Service):
             max_request_bytes=max_request_bytes,
         )
         self._lines = Lines(self._plans)
+        self._desk = Desk(self._rest_plans, furthest=self._lines.furthest, now=now, rate=rest_rate, burst=rest_burst)
         self._listening: IListeningPort | None = None
         self._began: float | None = None
 
@@ -175,6 +188,11 @@ class SimulatedExchange(ExchangeFaults, Service):
             raise ConfigurationError("the exchange has no address before startService(); or give it a port")
         host = f"[{self._host}]" if isIPv6Address(self._host) else self._host
         return f"{'wss' if self._tls else 'ws'}://{host}:{self._port}"
+
+    @property
+    def rest_url(self) -> str:
+        """Where REST is served: on the same port, ``http://HOST:PORT`` or ``https://HOST:PORT``."""
+        return self.url.replace("ws", "http", 1)
 
     @property
     def ca_file(self) -> str:
@@ -199,8 +217,10 @@ class SimulatedExchange(ExchangeFaults, Service):
         reactor = reactor_for(self._reactor)
         if self._began is None:
             self._began = reactor.seconds()
-        self._lines.start(self._make_terms(pace=Pace(self.market, reactor, self._began, self._speed)))
-        factory = ExchangeFactory(self._lines, reactor, compression=self._compression)
+        pace = Pace(self.market, reactor, self._began, self._speed)
+        self._lines.start(self._make_terms(pace=pace))
+        self._desk.open(self.market, pace)
+        factory = ExchangeFactory(self._lines, RestSite(self._desk, reactor), reactor, compression=self._compression)
         if self._tls:
             context = self._authority.server_context({self._host, "localhost", "127.0.0.1", "::1"})
             listening = reactor.listenSSL(self._port, factory, context, interface=self._host)
@@ -253,13 +273,22 @@ class SimulatedExchange(ExchangeFaults, Service):
 
     @property
     def accepted_count(self) -> int:
-        """How many TCP lines were ever accepted, upgrades that were refused included."""
+        """How many TCP lines were ever accepted, those of refused upgrades and of REST requests included."""
         return self._lines.accepted.count
 
     @property
     def opened_count(self) -> int:
         """How many upgrades were ever answered."""
         return self._lines.opens.count
+
+    @property
+    def rest_requests(self) -> list[str]:
+        """Path and query of the newest REST requests, in the order they came."""
+        return self._desk.targets
+
+    def when_requested(self, number: int = 1) -> AwaitableDeferred[str]:
+        """Return what fires when the ``number``-th REST request ever came, with the newest by then."""
+        return self._desk.requests.when(number)
 
     def when_accepted(self, number: int = 1) -> AwaitableDeferred[Connection]:
         """Return what fires when the ``number``-th TCP line ever was accepted, with the newest by then."""

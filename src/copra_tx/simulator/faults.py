@@ -5,16 +5,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from twisted.logger import Logger
+
+from .planned import Planned
+from .rest_faults import RestFaults
 
 if TYPE_CHECKING:
     from .connection import Connection
 
 __all__ = ["ExchangeFaults", "Moment", "Plans", "Refusal"]
 
-T = TypeVar("T")
 Moment = Literal["accepted", "opened", "subscribed"]
 """When something planned is done: TCP accepted, upgrade answered, subscribe answered."""
 
@@ -35,40 +37,18 @@ class Refusal:
     retry_after: str | None
 
 
-class _Queue(Generic[T]):
-    """Things to do, each a number of times, one after the other."""
-
-    def __init__(self) -> None:
-        self._waiting: list[tuple[T, float]] = []
-
-    def add(self, item: T, count: float) -> None:
-        if count > 0:
-            self._waiting.append((item, count))
-
-    def clear(self) -> None:
-        self._waiting.clear()
-
-    def take(self) -> T | None:
-        if not self._waiting:
-            return None
-        item, left = self._waiting.pop(0)
-        if left > 1:
-            self._waiting.insert(0, (item, left - 1))
-        return item
-
-
 class Plans:
     """What is planned for connections still to come."""
 
     _log = Logger()
 
     def __init__(self) -> None:
-        self.upgrades: _Queue[Refusal | Literal["ignore"]] = _Queue()
+        self.upgrades: Planned[Refusal | Literal["ignore"]] = Planned()
         """How the next upgrades are treated; one that is not planned is taken."""
-        self.moments: dict[Moment, _Queue[Callable[[Connection], object]]] = {
-            "accepted": _Queue(),
-            "opened": _Queue(),
-            "subscribed": _Queue(),
+        self.moments: dict[Moment, Planned[Callable[[Connection], object]]] = {
+            "accepted": Planned(),
+            "opened": Planned(),
+            "subscribed": Planned(),
         }
 
     def forget(self) -> None:
@@ -88,7 +68,7 @@ class Plans:
             self._log.failure("a fault planned for {moment!r} failed", moment=moment)
 
 
-class ExchangeFaults(ABC):
+class ExchangeFaults(RestFaults, ABC):
     """
     What can be done to every live connection at once, and to connections still to come.
 
@@ -156,8 +136,9 @@ class ExchangeFaults(ABC):
         self.at("subscribed", lambda connection: connection.hang_up(), count=count)
 
     def behave(self) -> None:
-        """Forget everything that is planned for connections to come."""
+        """Forget everything that is planned for connections and requests to come."""
         self._plans.forget()
+        self._rest_plans.forget()
 
     # -- those that live
 

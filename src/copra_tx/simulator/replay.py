@@ -85,6 +85,14 @@ class Pace:
         """Return the position of the first message that is not due yet; infinite if there is none."""
         return math.inf if self.unlimited else self.market.due(self._time())
 
+    def position(self, furthest: int) -> int:
+        """Return where the market is; at unlimited speed it is where its ``furthest`` client is."""
+        return furthest if self.unlimited else self.market.due(self._time())
+
+    def shifted(self, position: int, seconds: float) -> int:
+        """Return the position that many seconds of the market later, or earlier; the beginning at the earliest."""
+        return self.market.due(max(0.0, self.market.due_at(position) + seconds))
+
     def wait(self, position: int) -> float:
         """Return in how many seconds of the clock the message at ``position`` is due, at a limited speed."""
         return (self.market.due_at(position) - self._time()) / self.speed
