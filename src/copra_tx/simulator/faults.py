@@ -135,6 +135,14 @@ class ExchangeFaults(RestFaults, ABC):
         """Answer the next subscribes, ``subscriptions`` included, then end their lines without a close frame."""
         self.at("subscribed", lambda connection: connection.hang_up(), count=count)
 
+    def stall_on_open(self, count: float = 1) -> None:
+        """Answer the upgrade of the next connections, and pings, but never send a message until ``resume``."""
+        self.at("opened", lambda connection: connection.stall(), count=count)
+
+    def stall_on_subscribe(self, count: float = 1) -> None:
+        """Answer the next subscribes, with their first snapshots, and pings, but send nothing more until ``resume``."""
+        self.at("subscribed", lambda connection: connection.stall(), count=count)
+
     def behave(self) -> None:
         """Forget everything that is planned for connections and requests to come."""
         self._plans.forget()
@@ -172,22 +180,42 @@ class ExchangeFaults(RestFaults, ABC):
         type: str | None = None,  # noqa: A002  # the wire's word
         product_id: str | None = None,
         *,
+        channel: str | None = None,
         count: float = 1,
     ) -> None:
         """Do not send the next such message on any line."""
         for connection in self.connections:
-            connection.skip(type, product_id, count=count)
+            connection.skip(type, product_id, channel=channel, count=count)
 
     def repeat(
         self,
         type: str | None = None,  # noqa: A002  # the wire's word
         product_id: str | None = None,
         *,
+        channel: str | None = None,
         count: float = 1,
     ) -> None:
         """Send the next such message twice on every line."""
         for connection in self.connections:
-            connection.repeat(type, product_id, count=count)
+            connection.repeat(type, product_id, channel=channel, count=count)
+
+    def reorder(
+        self,
+        type: str | None = None,  # noqa: A002  # the wire's word
+        product_id: str | None = None,
+        *,
+        channel: str | None = None,
+        count: float = 1,
+        behind: int = 1,
+    ) -> None:
+        """Send the next such message on every line later than its turn, ``behind`` others of its kind."""
+        for connection in self.connections:
+            connection.reorder(type, product_id, channel=channel, count=count, behind=behind)
+
+    def drift(self, product_id: str | None = None, *, channel: str | None = None, count: float = 1) -> None:
+        """Let every client's book become another than the venue's, with no sign of it in the feed."""
+        for connection in self.connections:
+            connection.drift(product_id, channel=channel, count=count)
 
     def send(self, message: Mapping[str, Any] | list[Any]) -> None:
         """Send a message of your own on every line."""

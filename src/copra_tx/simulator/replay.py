@@ -172,10 +172,10 @@ class Replay:
                 self._timers.start("tick", 0, self.pump)
                 return
             entry = market.entry(self.position)
-            if not entry.keys.isdisjoint(self._wanted):
+            if keys := entry.keys & self._wanted:
                 payload = market.message(self.position)
                 sent += len(payload)
-                self._outgoing.send(payload, entry.type, entry.product_id)
+                self._outgoing.send(payload, entry.type, entry.product_id, keys)
             self.position += 1
         if self._paused:
             return
