@@ -281,6 +281,10 @@ class Connection:
         picked = replace(_picked(None, product_id, channel), types=frozenset({"l2update", "open"}))
         self._outgoing.tamper(picked, count=count, alter=falsified)
 
+    def behave(self) -> None:
+        """Forget what is planned for messages to come; what was to be overtaken is sent now."""
+        self._outgoing.behave()
+
     def send(self, message: Mapping[str, Any] | list[Any]) -> None:
         """Send a message of your own, as JSON; whatever is not recorded can be played so."""
         about = message if isinstance(message, Mapping) else {}

@@ -144,9 +144,11 @@ class ExchangeFaults(RestFaults, ABC):
         self.at("subscribed", lambda connection: connection.stall(), count=count)
 
     def behave(self) -> None:
-        """Forget everything that is planned for connections and requests to come."""
+        """Forget everything that is planned: for connections, requests and messages to come. A stall goes on."""
         self._plans.forget()
         self._rest_plans.forget()
+        for connection in self.connections:
+            connection.behave()
 
     # -- those that live
 

@@ -156,6 +156,14 @@ class Outgoing:
         if count > 0:
             self._tampering.append(_Tampering(picked, count, alter, behind))
 
+    def behave(self) -> None:
+        """Plan nothing any more, and send what was to be overtaken."""
+        self._tampering.clear()
+        late, self._late = self._late, []
+        for overtaken in late:
+            for payload in overtaken.payloads:
+                self.send_frame(payload)
+
     def _take(self, kind: str, product_id: str, keys: Iterable[Key]) -> _Tampering | None:
         for tampering in self._tampering:
             if tampering.picked.has(kind, product_id, keys):
