@@ -225,7 +225,6 @@ def test_greetings() -> None:
     kind, text = market.greeting(("matches", BTC), position) or ("", b"")
     trade = json.loads(market.trade(BTC, market.book(BTC, position).trade_id) or b"")
     assert (kind, json.loads(text)) == ("last_match", trade | {"type": "last_match"})
-    assert market.greeting(("matches", BTC), 0) is None  # nothing was traded yet
     assert (market.greeting(("status", ""), 0) or ("",))[0] == "status"
     assert json.loads((market.greeting(("level3", BTC), 0) or ("", b""))[1])["schema"]["noop"][0] == "type"
     assert market.greeting(("full", BTC), position) is None
@@ -235,7 +234,11 @@ def test_before_the_beginning_there_is_nothing() -> None:
     market = _market(1)
     first = market.book(BTC, 0)
     assert market.book_at(BTC, first.sequence) == first
-    assert market.trade(BTC, first.trade_id) is None
+    last = json.loads(market.trade(BTC, first.trade_id) or b"")
+    assert (last["sequence"], last["time"]) == (first.sequence, "2026-07-07T22:57:59.000000Z")
+    kind, text = market.greeting(("matches", BTC), 0) or ("", b"")
+    assert (kind, json.loads(text)) == ("last_match", last | {"type": "last_match"})
+    assert market.trade(BTC, first.trade_id - 1) is None
     with pytest.raises(LookupError, match=f"begins with sequence {first.sequence}"):
         market.book_at(BTC, first.sequence - 1)
 

@@ -93,6 +93,25 @@ def test_drop_on_accept(fake_reactor: FakeReactor) -> None:
     assert hall.exchange.opened_count == 1
 
 
+@pytest.mark.parametrize(
+    ("plan", "types"), [("stall_on_open", []), ("stall_on_subscribe", ["subscriptions", "snapshot"])]
+)
+def test_lines_that_live_and_say_nothing(fake_reactor: FakeReactor, plan: str, types: list[str]) -> None:
+    hall = Hall(fake_reactor)
+    getattr(hall.exchange, plan)()
+    clients = [hall.connect(), hall.connect()]
+    for client in clients:
+        client.ask("subscribe", "level2_batch", BTC)
+    clients[0].sendPing(b"there?")
+    hall.pass_time(20.0)
+    assert clients[0].types() == types
+    assert clients[0].pongs == [b"there?"]
+    assert len(clients[1].frames) > 100
+    hall.exchange.resume()
+    hall.pass_time(1.0)
+    assert clients[0].types()[:3] == ["subscriptions", "snapshot", "l2update"]
+
+
 def test_drop_on_open(fake_reactor: FakeReactor) -> None:
     hall = Hall(fake_reactor)
     hall.exchange.drop_on_open()

@@ -60,7 +60,7 @@ class BookAt:
         """Return price, size and id of each order of a side, as they would be matched; numbers with all zeros."""
         marks = _marks(self.loop)
         return [
-            (price_text(order.price), size_text(order.size), order.order_id % marks)
+            (price_text(order.price), size_text(order.size), (order.order_id.encode() % marks).decode())
             for order in self.resting.in_order(side)
         ]
 
@@ -74,6 +74,7 @@ class _Listed:
 
     def __init__(self, flow: OrderFlow) -> None:
         self.sequence, self.trade_id, self.opening = flow.sequence, flow.trade_id, flow.opening
+        self.last_match = msgspec.json.encode(flow.last_match) % _marks(0)
         self.numbered: list[int] = []  # index of each message with a sequence number of its own
         self.trades: list[int] = []  # index of each message of ``matches``
         self.kept: list[tuple[int, Resting]] = [(0, flow.opening)]
@@ -233,10 +234,12 @@ class FlowMarket:
         return self._at(listed.numbered, number - 1) + 1 if number else 0
 
     def trade(self, product_id: str, trade_id: int) -> bytes | None:
-        """Return a trade as a ``match``, whenever it is made; ``None`` for one before the beginning."""
+        """Return a trade as a ``match``, whenever it is made; ``None`` if older than the last before the beginning."""
         listed = self._listed[product_id]
         number = trade_id - listed.trade_id - 1
-        return None if number < 0 else self.message(self._at(listed.trades, number))
+        if number < 0:
+            return listed.last_match if number == -1 else None
+        return self.message(self._at(listed.trades, number))
 
     # -- how it is made
 
@@ -280,10 +283,9 @@ class FlowMarket:
             b"minute": minute_text(told.minute, loop * (self._period // 60)),
             b"sequence": told.sequence + loop * self._per_loop(listed.numbered),
             b"trade_id": told.trade_id + loop * self._per_loop(listed.trades),
-            b"loop": loop,
-            b"next": loop + 1,
+            **_marks(loop),
         }
 
 
-def _marks(loop: int) -> dict[str, int]:
-    return {"loop": loop, "next": loop + 1}
+def _marks(loop: int) -> dict[bytes, int]:
+    return {b"loop": loop, b"next": loop + 1}

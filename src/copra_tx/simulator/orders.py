@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from .derive import timestamp
-from .matching import Engine, Event
-from .resting import OPPOSITE, Order, Resting, Side
+from .matching import Engine, Event, price_text, size_text, trimmed
+from .resting import OPPOSITE, SIDES, Order, Resting, Side
 
 __all__ = ["OrderFlow", "Step"]
 
@@ -57,6 +58,7 @@ class OrderFlow:
         middle: The price around which it goes, in hundredths of the quote currency.
         sequence: The product's sequence number at the beginning.
         trade_id: The latest trade's id at the beginning.
+        last_match: That trade; nothing older is known.
         opening: The book at the beginning; not to be changed.
         engine: The matching engine; it is where the latest step left it.
     """
@@ -73,8 +75,23 @@ class OrderFlow:
             for side, sign in signs.items():
                 price = max(1, self.middle + sign * self._away(2 * number))
                 self.opening.put(self._new(side, price, self._size()))
+        self.last_match = self._match_before(product_id)
         self.engine = Engine(product_id, self.opening.copy(), sequence=self.sequence, trade_id=self.trade_id)
         self._ids = list(self.opening.orders)  # some are gone by now
+
+    def _match_before(self, product_id: str) -> dict[str, Any]:
+        return {
+            "type": "match",
+            "trade_id": self.trade_id,
+            "maker_order_id": self.order_id(),
+            "taker_order_id": self.order_id(),
+            "side": SIDES[self._below(2)],
+            "size": trimmed(size_text(self._size())),
+            "price": trimmed(price_text(self.middle)),
+            "product_id": product_id,
+            "sequence": self.sequence,
+            "time": timestamp(self._began - timedelta(seconds=1)),
+        }
 
     def order_id(self) -> str:
         """Return the id of a new order."""
