@@ -243,6 +243,20 @@ def test_before_the_beginning_there_is_nothing() -> None:
         market.book_at(BTC, first.sequence - 1)
 
 
+def test_it_is_made_as_far_as_it_is_asked_for() -> None:
+    """Whatever is asked for first, the answer is that of a market which went there."""
+    market = _market(1)
+    for asked in (
+        lambda one: one.message(400),
+        lambda one: one.trade(BTC, market.book(BTC, 0).trade_id + 20),
+        lambda one: one.position_after(BTC, market.book(BTC, 0).sequence + 100),
+        lambda one: one.book(BTC, 500).resting.orders,
+        lambda one: one.due_at(2 * _length(market) + 3),
+    ):
+        fresh = FlowMarket([BTC, ETH], seed=1, rate=10.0, depth=30, minutes=1)
+        assert asked(fresh) == asked(market)
+
+
 def test_it_may_begin_at_any_time() -> None:
     began = datetime(2026, 11, 24, 12, 59, 31, tzinfo=UTC)
     market = FlowMarket([BTC], seed=1, minutes=1, began=began)

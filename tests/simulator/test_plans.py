@@ -49,6 +49,7 @@ def test_ignore_upgrades(fake_reactor: FakeReactor) -> None:
     hall = Hall(fake_reactor, silence_limit=30.0)
     hall.exchange.ignore_upgrades()
     ignored, taken = hall.connect(), hall.connect()
+    ignored.transport.write(b"hello?")
     fake_reactor.advance(29.0)
     assert (ignored.opened.called, taken.opened.called) == (False, True)
     assert (hall.exchange.accepted_count, hall.exchange.opened_count) == (2, 1)

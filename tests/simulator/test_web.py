@@ -249,6 +249,14 @@ async def test_a_real_client_of_http_beside_a_real_client_of_the_feed(tls: bool)
         await exchange.when_lost(2)
 
 
+async def test_the_limit_is_the_addresss_whatever_lines_it_opens() -> None:
+    from twisted.internet import reactor
+
+    async with SimulatedExchange(seed=1, rest_rate=0.001, rest_burst=3) as exchange:
+        codes = [(await Agent(reactor).request(b"GET", f"{exchange.rest_url}/time".encode())).code for _ in range(5)]
+        assert codes == [200, 200, 200, 429, 429]
+
+
 async def test_at_infinite_speed_rest_is_where_the_client_is_that_is_furthest() -> None:
     from twisted.internet import reactor
 

@@ -22,8 +22,6 @@ __all__ = ["MOST_TARGETS_KEPT", "Desk", "Served"]
 MOST_TARGETS_KEPT = 1000
 """How many requests are remembered, the newest."""
 
-_MOST_CLIENTS = 1000
-
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -91,7 +89,7 @@ class Desk:
         Args:
             method: HTTP method.
             target: Path and query.
-            address: The client's, for the limit of requests.
+            address: The client's, without its port, for the limit of requests.
         """
         self.targets.append(target)
         del self.targets[:-MOST_TARGETS_KEPT]
@@ -119,7 +117,5 @@ class Desk:
 
     def _allowance(self, address: str) -> Allowance:
         if address not in self._allowances:
-            if len(self._allowances) >= _MOST_CLIENTS:
-                self._allowances.clear()
             self._allowances[address] = Allowance(self._rate, self._burst, self.clock.seconds())
         return self._allowances[address]

@@ -36,7 +36,7 @@ class _Counter(Resource):
         served = self._desk.take(
             request.method.decode("ascii", "replace"),
             request.uri.decode("ascii", "replace"),
-            str(request.getClientAddress()),
+            str(getattr(request.getClientAddress(), "host", "")),
         )
         if served.delay:
             call = self._desk.clock.callLater(served.delay, _send, request, served)
