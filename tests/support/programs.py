@@ -16,8 +16,13 @@ STRICT = ("-W", "error", "-X", "dev")
 """Options of Python: every warning is an error; asyncio, and what is not closed, in debug mode."""
 
 
-# In the background of a shell, where the tests may run, Ctrl-C is ignored; not so where programs are used.
-_IN_FRONT = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+# In the background of a shell, where the tests may run, Ctrl-C is ignored; not so where programs are used. What
+# asyncio says of slow steps is about the machine that the tests run on.
+_IN_FRONT = """
+import signal, logging
+signal.signal(signal.SIGINT, signal.default_int_handler)
+logging.getLogger("asyncio").addFilter(lambda record: not str(record.msg).startswith("Executing "))
+"""
 
 
 class Program:
