@@ -42,6 +42,17 @@ class Callbacks:
         self._buffer = buffer
         self._open_told = self._close_told = False
 
+    # -- what the default callbacks do
+
+    @property
+    def is_iterated(self) -> bool:
+        """Whether ``async for`` takes the messages."""
+        return self._buffer.active
+
+    def begin(self) -> None:
+        """Subscribe to what is wanted."""
+        self._requests.begin()
+
     # -- the line
 
     def opened(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from twisted.internet.address import HostnameAddress
 from twisted.logger import Logger
@@ -18,8 +18,10 @@ from copra_tx.bridge import (
     reactor_for,
 )
 from copra_tx.errors import ConfigurationError
+from copra_tx.feed import exchange
 from copra_tx.feed.credentials import ExchangeCredentials
-from copra_tx.feed.exchange import FEED_URL, request
+from copra_tx.feed.dialect import Dialect, Kind, Signer
+from copra_tx.feed.exchange import FEED_URL
 
 from .callbacks import Callbacks
 from .channel import Channel
@@ -27,6 +29,7 @@ from .counters import Counters
 from .delivery import Delivery
 from .dialing import EndpointConnector, make_endpoint
 from .factory import FeedFactory
+from .hooks import Hooks
 from .iteration import MessageBuffer
 from .line import Line
 from .options import Options
@@ -41,7 +44,7 @@ __all__ = ["Client"]
 _log = Logger()  # not the class' own: Twisted would log under a subclass' name, outside of our namespace
 
 
-class Client(FeedFactory):
+class Client(Hooks, FeedFactory):
     """
     A client of the Coinbase Exchange feed, to be used as it is or subclassed for its callbacks.
 
@@ -101,8 +104,9 @@ class Client(FeedFactory):
         # As in Twisted, a subclass may set these two for all its instances.
         options = {"initial_delay": self.initialDelay, "max_delay": self.maxDelay} | options
         self.__options = Options.from_arguments(**options)
-        self.__subscriptions = Subscriptions(_listed(channels))
-        self.__credentials = ExchangeCredentials(key, secret, passphrase) if auth else None
+        self.__dialect: Dialect = exchange.DIALECT
+        self.__subscriptions = Subscriptions(_listed(channels), self.__dialect)
+        self.__signer: Signer | None = ExchangeCredentials(key, secret, passphrase) if auth else None
         reactor = reactor_for(loop) if reactor is None else reactor
         self.loop = asyncio_loop_of(reactor) if loop is None else loop
         self.feed_url = feed_url
@@ -144,6 +148,7 @@ class Client(FeedFactory):
             self._send_request,
             lambda error: self.callbacks.tell(error),  # noqa: PLW0108  # made below
             options.answer_timeout,
+            self.dialect,
         )
         self.__callbacks = Callbacks(self, self.__delivery, self.__requests, self.__buffer)
         self.__reception = Reception(
@@ -158,6 +163,11 @@ class Client(FeedFactory):
     def options(self) -> Options:
         """The options, checked."""
         return self.__options
+
+    @property
+    def dialect(self) -> Dialect:
+        """What tells the feed from the other one."""
+        return self.__dialect
 
     @property
     def counters(self) -> Counters:
@@ -254,60 +264,6 @@ class Client(FeedFactory):
         self.callbacks.closing()
         return self._closed_and_idle(self.line.close())
 
-    # -- the callbacks
-
-    def on_open(self) -> Any:
-        """
-        Subscribe, and log; called when the upgrade is done.
-
-        An override must call this one, else nothing is subscribed to and the server drops the connection after 5
-        s. Like every callback it may be ``async`` or return a Deferred; the next callback then waits for it.
-        """
-        _log.info("{name} connected to {url}", name=self.name, url=self.feed_url)
-        self.__requests.begin()
-
-    def on_message(self, message: Any) -> Any:
-        """
-        Print a message (not while ``async for`` takes them); called for every message that is not an error.
-
-        Args:
-            message: A dict, as the server sent it; for data of ``level3`` a list. Prices and sizes are strings.
-        """
-        if not self.__buffer.active:
-            print(message)  # noqa: T201  # documented
-
-    def on_error(self, message: str, reason: str = "") -> Any:
-        """
-        Log an error; called for ``error`` messages of the server, and for input that cannot be used.
-
-        Args:
-            message: What is wrong.
-            reason: More about it; often empty.
-        """
-        _log.error("{name}: {message}. {reason}", name=self.name, message=message, reason=reason)
-
-    def on_close(self, was_clean: bool, code: int, reason: str) -> Any:
-        """
-        Log the end of a connection, or of an attempt to get one, and bring the reconnection.
-
-        Called exactly once for every attempt. An override must call this one to keep the reconnection.
-
-        Args:
-            was_clean: Whether the closing handshake was completed.
-            code: The code of the close frame; 1006 if there was none, 1005 if it had none.
-            reason: The server's words, or the cause in ours.
-        """
-        _log.info(
-            "{name} connection to {url} {unexpectedly}closed. {reason}",
-            name=self.name,
-            url=self.feed_url,
-            unexpectedly="" if self.closing else "unexpectedly ",
-            reason=reason,
-            code=code,
-            was_clean=was_clean,
-        )
-        self.bring_reconnection()
-
     # -- asyncio's idioms
 
     async def __aenter__(self) -> Self:
@@ -375,9 +331,10 @@ class Client(FeedFactory):
         closed.addCallback(wind_down)
         return done
 
-    def _send_request(self, kind: Literal["subscribe", "unsubscribe"], channels: Sequence[Channel]) -> None:
+    def _send_request(self, kind: Kind, channels: Sequence[Channel]) -> None:
         if self.line.protocol is not None:
-            self.line.protocol.sendMessage(request(kind, channels, self.__credentials, f"{time.time():.6f}"))
+            signer = self.__signer if self.dialect.must_sign(channels) else None
+            self.line.protocol.sendMessage(self.dialect.request(kind, channels, signer, f"{time.time():.6f}"))
 
     def _check_thread(self, call: str) -> None:
         check_thread(self.reactor, f"{type(self).__name__}.{call}")

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from copra_tx.errors import ConfigurationError
-from copra_tx.feed.exchange import MESSAGE_TYPES
+from copra_tx.feed import exchange
+from copra_tx.feed.dialect import Dialect
 
 __all__ = ["LARGE", "NOT_JSON", "Decoding", "LazyMessage"]
 
@@ -108,6 +109,7 @@ class Decoding:
         choice: ``"dict"``; ``"lazy"`` for a ``LazyMessage``; ``None`` for bytes; a ``msgspec.Struct`` type, or a
             union of tagged ones, for every message of a channel; or a mapping of message types to such types. Messages
             that no type is given for, the answers among them, are dicts.
+        dialect: Of the feed.
 
     Attributes:
         is_dict: Whether messages are plain dicts (and lists), the default.
@@ -124,16 +126,16 @@ class Decoding:
     type_of: Callable[[Any], Any]
     present: Callable[[Any], Any] | None
 
-    def __init__(self, choice: object) -> None:
+    def __init__(self, choice: object, dialect: Dialect = exchange.DIALECT) -> None:
         self.is_dict = choice == "dict"
-        self.decode, self.type_of, self.present = _whole, itemgetter("type"), None
+        self.decode, self.type_of, self.present = _whole, itemgetter(dialect.type_key), None
         if self.is_dict:
             return
         self.decode, self.type_of = _lazily, attrgetter("type")
         if choice is None:
             self.present = attrgetter("payload")
         elif choice != "lazy":
-            decoders = _decoders(choice)
+            decoders = _decoders(choice, dialect.message_types)
             self.present = lambda message: decoders.get(message.type, _whole)(message.payload)
 
     def decode_large(self, payload: bytes) -> Any:
@@ -162,8 +164,8 @@ class Decoding:
         return message if self.is_dict else message.decode()
 
 
-def _decoders(choice: object) -> dict[str, Callable[[bytes], Any]]:
-    table = choice if isinstance(choice, Mapping) else dict.fromkeys(MESSAGE_TYPES, choice)
+def _decoders(choice: object, message_types: frozenset[str]) -> dict[str, Callable[[bytes], Any]]:
+    table = choice if isinstance(choice, Mapping) else dict.fromkeys(message_types, choice)
     decoders: dict[str, Callable[[bytes], Any]] = {}
     made: dict[Any, Callable[[bytes], Any]] = {}
     for name, wanted in table.items():

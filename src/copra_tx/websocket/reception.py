@@ -11,7 +11,8 @@ from autobahn.websocket.protocol import WebSocketProtocol
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from copra_tx.feed.exchange import MESSAGE_TYPES, UNREADABLE_REQUEST, error_words, listed
+from copra_tx.feed.dialect import error_words
+from copra_tx.feed.exchange import UNREADABLE_REQUEST
 
 from .decoding import LARGE, NOT_JSON, Decoding, is_row
 from .delivery import SLICE
@@ -69,7 +70,9 @@ class Reception:
         self._requests = requests
         self._buffer = buffer
         self._counters = client.counters
-        self._decoding = Decoding(client.options.decode)
+        self._dialect = client.dialect
+        self._data_types = self._dialect.message_types
+        self._decoding = Decoding(client.options.decode, self._dialect)
         self._decode = self._decoding.decode
 
     # -- many at once
@@ -105,7 +108,7 @@ class Reception:
         """
         delivery, on_message, waiting = self._delivery, self._client.on_message, self._delivery.waiting
         put = self._buffer.put if self._buffer.active else None
-        is_plain, data_types = self._decoding.is_dict and not self._subscriptions.is_selective, MESSAGE_TYPES
+        is_plain, data_types = self._decoding.is_dict and not self._subscriptions.is_selective, self._data_types
         messages: Iterator[Any] = map(self._decode, left) if is_plain else self._selected(left)
         before = left.__length_hint__()
         until = self._clock.seconds() + SLICE if before > CHUNK else 0.0
@@ -206,7 +209,7 @@ class Reception:
 
     def _is_data(self, message: Any) -> bool:
         try:
-            return self._decoding.type_of(message) in MESSAGE_TYPES
+            return self._decoding.type_of(message) in self._data_types
         except (KeyError, TypeError, AttributeError):
             return is_row(message)
 
@@ -241,7 +244,7 @@ class Reception:
             self._server_error(*error_words(message))
             return False
         if message_type == "subscriptions":
-            self._requests.answered(listed(message))
+            self._requests.answered(self._dialect.listed(message))
             self._client.line.answered()
         return True
 

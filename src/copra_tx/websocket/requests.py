@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -22,15 +21,13 @@ from copra_tx.errors import (
     SubscriptionTimeoutError,
     UnsubscribeRefusedError,
 )
-from copra_tx.feed.exchange import named_in
+from copra_tx.feed.dialect import Dialect, Kind
 
 from .channel import Channel
 from .pacing import Pacer, Priority
 from .subscriptions import Subscriptions, split
 
 __all__ = ["Requests"]
-
-Kind = Literal["subscribe", "unsubscribe"]
 
 MOST_IDS_PER_REQUEST = 100
 """Products (or accounts) in one request. No limit is documented; a request of this size has about 2 kB."""
@@ -77,6 +74,7 @@ class Requests:
         send: Sends one request on the open line.
         tell: Takes an error that no caller waits for.
         answer_timeout: Seconds within which a request must be answered.
+        dialect: Of the feed.
     """
 
     def __init__(
@@ -87,6 +85,7 @@ class Requests:
         send: Callable[[Kind, Sequence[Channel]], None],
         tell: Callable[[SubscriptionError], None],
         answer_timeout: float,
+        dialect: Dialect,
     ) -> None:
         self._clock = clock
         self._pacer = pacer
@@ -94,6 +93,7 @@ class Requests:
         self._send = send
         self._tell = tell
         self._answer_timeout = answer_timeout
+        self._dialect = dialect
         self._connected = self._begun = False
         self._open: _OpenRequest | None = None
         self._pace: Deferred[None] | None = None
@@ -200,9 +200,12 @@ class Requests:
             return None
         taken_away = self._renewals or self._ledger.surplus()
         if taken_away:
-            return "unsubscribe", next(split(taken_away, MOST_IDS_PER_REQUEST))
+            return "unsubscribe", self._first_of(taken_away)
         missing = self._ledger.missing()
-        return ("subscribe", next(split(missing, MOST_IDS_PER_REQUEST))) if missing else None
+        return ("subscribe", self._first_of(missing)) if missing else None
+
+    def _first_of(self, channels: Iterable[Channel]) -> list[Channel]:
+        return next(split(channels, MOST_IDS_PER_REQUEST, joining=self._dialect.joins_channels))
 
     def _next(self) -> None:
         if self._pace is None and self._due() is not None:
@@ -247,7 +250,7 @@ class Requests:
             for ticket in self._tickets:
                 ticket.renewing = ticket.renewing and bool(self._renewals)
         for channel in lacking:
-            self._blame([channel], _refusal(channel, request), told=bool(request.words))
+            self._blame([channel], self._refusal(channel, request), told=bool(request.words))
 
     def _unanswered(self) -> None:
         request, self._open = self._open, None
@@ -263,6 +266,12 @@ class Requests:
             ticket.renewing = False
         self._settle()
         self._next()
+
+    def _refusal(self, channel: Channel, request: _OpenRequest) -> SubscriptionError:
+        naming = [words for words in request.words if self._dialect.named_in(words, channel) is not None]
+        candidates = [] if naming or not request.words else [one.name for one in request.channels]
+        kind = SubscriptionRefusedError if request.kind == "subscribe" else UnsubscribeRefusedError
+        return kind(channel.name, channel.members, naming or request.words, candidates)
 
     # -- who waits for what
 
@@ -305,13 +314,6 @@ class Requests:
         if not ticket.done.looked_at:
             for one in ticket.errors:
                 self._tell(one)
-
-
-def _refusal(channel: Channel, request: _OpenRequest) -> SubscriptionError:
-    naming = [words for words in request.words if named_in(words, channel) is not None]
-    candidates = [] if naming or not request.words else [one.name for one in request.channels]
-    kind = SubscriptionRefusedError if request.kind == "subscribe" else UnsubscribeRefusedError
-    return kind(channel.name, channel.members, naming or request.words, candidates)
 
 
 def _without(channel: Channel, others: Iterable[Channel]) -> list[Channel]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-from copra_tx.feed.exchange import MESSAGE_TYPES, explaining_channels, merged
+from copra_tx.feed import exchange
+from copra_tx.feed.dialect import Dialect, merged
 
 from .channel import Channel
 
@@ -27,12 +28,17 @@ class Subscriptions:
     Of a channel that may be about everything, some products are not part of everything: the one cannot be made of
     the other without asking.
 
+    Args:
+        channels: What is wanted at first.
+        dialect: Of the feed.
+
     Attributes:
         is_selective: Whether anything was unwanted on this connection, so that what arrives must be looked at with
             ``accepts``: a server sends nothing that it was not asked for.
     """
 
-    def __init__(self, channels: Iterable[Channel] = ()) -> None:
+    def __init__(self, channels: Iterable[Channel] = (), dialect: Dialect = exchange.DIALECT) -> None:
+        self._dialect = dialect
         self._wanted: dict[str, Channel] = {}
         self._held: dict[str, frozenset[str]] = {}
         self._refused: dict[str, Channel] = {}
@@ -156,8 +162,8 @@ class Subscriptions:
 
     def _explain(self) -> None:
         self._explained.clear()
-        for message_type in MESSAGE_TYPES:
-            names = explaining_channels(message_type)
+        for message_type in self._dialect.message_types:
+            names = self._dialect.explaining_channels(message_type)
             about = [self._wanted[name].product_ids for name in names if name in self._wanted]
             if all(about):
                 self._explained[message_type] = frozenset().union(*about)
@@ -200,9 +206,14 @@ class Subscriptions:
         return channel.with_members(members) if members else None
 
 
-def split(channels: Iterable[Channel], most: int) -> Iterator[list[Channel]]:
+def split(channels: Iterable[Channel], most: int, *, joining: bool = True) -> Iterator[list[Channel]]:
     """
     Cut a list of channels into requests of at most ``most`` products or accounts each.
+
+    Args:
+        channels: The list.
+        most: Products or accounts of one request.
+        joining: Whether one request may be about several channels.
 
     The venue drops a client whose message is too big and advises to split. Source: Coinbase docs, Exchange,
     "WebSocket Best Practices" and "WebSocket Errors" (read 2026-11).
@@ -210,6 +221,9 @@ def split(channels: Iterable[Channel], most: int) -> Iterator[list[Channel]]:
     part: list[Channel] = []
     room = most
     for channel in channels:
+        if part and not joining:
+            yield part
+            part, room = [], most
         members = sorted(channel.members)
         if not members:
             part.append(channel)
