@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
+from copra_tx.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from copra_tx.websocket.channel import Channel
 
@@ -30,6 +32,10 @@ class ChannelRule:
         needs_products: Whether a subscription must name products.
         takes_accounts: Whether it names accounts instead.
         echo: Its name in the ``subscriptions`` answer, where that is another one (recorded).
+        takes_products: Whether it may name any.
+        is_private: Whether only requests with a key are taken for it.
+        is_echoed: Whether the answer says which products are held, or only that something is.
+        most: How many products one connection may hold; 0 for any number.
     """
 
     name: str
@@ -37,6 +43,10 @@ class ChannelRule:
     needs_products: bool = True
     takes_accounts: bool = False
     echo: str = ""
+    takes_products: bool = True
+    is_private: bool = False
+    is_echoed: bool = True
+    most: int = 0
 
     @property
     def needs_members(self) -> bool:
@@ -66,6 +76,7 @@ class Dialect:
         channels: Every channel of the feed by its name.
         type_key: The member of a message that says its type.
         has_rows: Whether a message may be a row: an array that begins with its type.
+        is_numbered: Whether one counter numbers all messages of a connection.
         joins_channels: Whether one request may be about several channels.
         request: Makes the bytes of one request, signed if there is a signer.
         must_sign: Tells whether a request about these channels is to be signed, if there is a key.
@@ -73,18 +84,40 @@ class Dialect:
             that is held without any.
         named_in: Tells what of a channel an error's words name; ``None`` if nothing.
         unknown_channel: Says in words what to use instead of a name that is no channel of the feed.
+        wire_id: Returns by which name a product of a channel comes back, in data and answers.
+        products_in: Returns the products that a message's parts are about; ``None`` for a part without any.
+        silently: What is subscribed to on every connection without being asked for.
     """
 
     title: str
     channels: Mapping[str, ChannelRule]
     type_key: str
     has_rows: bool
+    is_numbered: bool
     joins_channels: bool
     request: Callable[[Kind, Iterable[Channel], Signer | None, str], bytes]
     must_sign: Callable[[Iterable[Channel]], bool]
     listed: Callable[[Mapping[str, object]], dict[str, frozenset[str]]]
     named_in: Callable[[str, Channel], frozenset[str] | None]
     unknown_channel: Callable[[str], str]
+    wire_id: Callable[[str, str], str]
+    products_in: Callable[[Mapping[str, object]], Iterable[object]]
+    silently: tuple[str, ...] = ()
+
+    def check(self, channel: Channel) -> None:
+        """
+        Raise ``ConfigurationError`` if a channel does not fit the feed.
+
+        That is a name that the feed does not have, or one that needs products here and was made without.
+        """
+        rule = self.channels.get(channel.name)
+        if rule is None:
+            raise ConfigurationError(self.unknown_channel(channel.name))
+        if rule.needs_products and not channel.members:
+            raise ConfigurationError(
+                f"channel {channel.name!r} needs at least one product id on {self.title}, "
+                f"for example Channel({channel.name!r}, 'BTC-USD')"
+            )
 
     @functools.cached_property
     def message_types(self) -> frozenset[str]:

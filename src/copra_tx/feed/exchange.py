@@ -69,7 +69,7 @@ CHANNELS: Mapping[str, ChannelRule] = {
         ChannelRule("level3", ("level3",)),
         ChannelRule("full", _ORDER_TYPES),
         ChannelRule("user", _ORDER_TYPES),
-        ChannelRule("balance", ("balance",), needs_products=False, takes_accounts=True),
+        ChannelRule("balance", ("balance",), needs_products=False, takes_accounts=True, takes_products=False),
     )
 }
 """Every channel of the feed by its name."""
@@ -178,16 +178,27 @@ def _must_sign(_: Iterable[Channel]) -> bool:
     return True
 
 
+def _as_it_is(_: str, product_id: str) -> str:
+    return product_id
+
+
+def _products_in(message: Mapping[str, object]) -> tuple[object]:
+    return (message.get("product_id"),)
+
+
 DIALECT = Dialect(
     title="the Exchange feed",
     channels=CHANNELS,
     type_key="type",
     has_rows=True,
+    is_numbered=False,
     joins_channels=True,
     request=request,
     must_sign=_must_sign,
     listed=listed,
     named_in=named_in,
     unknown_channel=unknown_channel,
+    wire_id=_as_it_is,
+    products_in=_products_in,
 )
 """The Exchange feed."""

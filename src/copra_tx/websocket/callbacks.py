@@ -102,7 +102,7 @@ class Callbacks:
 
     def closing(self) -> None:
         """Nothing is delivered from now on but ``on_close``."""
-        self._delivery.discard("on_open", "on_message", "on_error", "_warn_if_mute")
+        self._delivery.discard("on_open", "on_message", "on_error", "on_gap", "_warn_if_mute")
         self._requests.closed()
         self._buffer.end()
 

@@ -17,21 +17,22 @@ from copra_tx.bridge import (
     check_thread,
     reactor_for,
 )
-from copra_tx.errors import ConfigurationError
-from copra_tx.feed import exchange
-from copra_tx.feed.credentials import ExchangeCredentials
-from copra_tx.feed.dialect import Dialect, Kind, Signer
+from copra_tx.feed.both import dialect_of
+from copra_tx.feed.dialect import Dialect, Kind
 from copra_tx.feed.exchange import FEED_URL
+from copra_tx.keys import signer_of
 
 from .callbacks import Callbacks
 from .channel import Channel
 from .counters import Counters
 from .delivery import Delivery
 from .dialing import EndpointConnector, make_endpoint
-from .factory import FeedFactory
+from .factory import FeedFactory, host_of
+from .fitting import check_room, fitting
 from .hooks import Hooks
 from .iteration import MessageBuffer
 from .line import Line
+from .numbered import NumberedReception
 from .options import Options
 from .pacing import Pacer, shared_pacer
 from .reception import Reception
@@ -46,7 +47,7 @@ _log = Logger()  # not the class' own: Twisted would log under a subclass' name,
 
 class Client(Hooks, FeedFactory):
     """
-    A client of the Coinbase Exchange feed, to be used as it is or subclassed for its callbacks.
+    A client of one of Coinbase's feeds, to be used as it is or subclassed for its callbacks.
 
     It is at once Autobahn's ``WebSocketClientFactory`` and Twisted's ``ReconnectingClientFactory``. With
     ``auto_connect`` it dials by itself; it may also be handed to ``reactor.connectTCP``, ``connectSSL`` or
@@ -58,8 +59,11 @@ class Client(Hooks, FeedFactory):
     Args:
         loop: The asyncio loop the client runs in. ``None`` takes the Twisted reactor that is installed.
         channels: One ``Channel`` or a list of them, to subscribe to at first.
-        feed_url: Address of the server, ``wss://`` or ``ws://``.
-        auth: Sign every request; needs ``key``, ``secret`` and ``passphrase`` of an Exchange API key.
+        feed_url: Address of the server, ``wss://`` or ``ws://``. Its host tells which feed it is; ``feed`` tells of
+            a host of your own.
+        auth: Sign requests. On the Exchange feed that is every one, with ``key``, ``secret`` and ``passphrase`` of
+            an Exchange API key; on the Advanced Trade feed those for private channels, with the ``key`` (its name)
+            and ``secret`` (the private key) of a CDP API key.
         key, secret, passphrase: The API key as Coinbase shows it.
         auto_connect: Join the loop now: connect at once if it runs, else as soon as it starts. Otherwise
             ``add_as_task_to_loop()`` does it.
@@ -72,7 +76,7 @@ class Client(Hooks, FeedFactory):
         options: The keyword arguments that ``Options`` describes: ``proxy``, ``ca_file``, ``compression``,
             ``max_message_bytes``, ``ping_interval``, ``pong_timeout``, ``open_timeout``, ``close_timeout``,
             ``answer_timeout``, ``initial_delay``, ``max_delay``, ``stable_after``, ``max_buffered``, ``decode``,
-            ``transport``.
+            ``transport``, ``feed``, ``heartbeats``, ``max_level2_products``, ``sign_public``.
 
     Attributes:
         connected: A ``ConnectionEvent``, with ``is_set()``, ``await wait()`` and ``when_set()``.
@@ -104,9 +108,10 @@ class Client(Hooks, FeedFactory):
         # As in Twisted, a subclass may set these two for all its instances.
         options = {"initial_delay": self.initialDelay, "max_delay": self.maxDelay} | options
         self.__options = Options.from_arguments(**options)
-        self.__dialect: Dialect = exchange.DIALECT
-        self.__subscriptions = Subscriptions(_listed(channels), self.__dialect)
-        self.__signer: Signer | None = ExchangeCredentials(key, secret, passphrase) if auth else None
+        self.__dialect = dialect_of(host_of(feed_url), self.__options.feed)
+        self.__subscriptions = Subscriptions(dialect=self.__dialect, silently=self.__options.heartbeats)
+        self.__subscriptions.want(self._fitting(channels))
+        self.__signer = signer_of(self.__dialect, key, secret, passphrase) if auth else None
         reactor = reactor_for(loop) if reactor is None else reactor
         self.loop = asyncio_loop_of(reactor) if loop is None else loop
         self.feed_url = feed_url
@@ -151,7 +156,7 @@ class Client(Hooks, FeedFactory):
             self.dialect,
         )
         self.__callbacks = Callbacks(self, self.__delivery, self.__requests, self.__buffer)
-        self.__reception = Reception(
+        self.__reception = (NumberedReception if self.dialect.is_numbered else Reception)(
             self, reactor, self.__delivery, self.__subscriptions, self.__requests, self.__buffer
         )
         self.__line = Line(self, reactor, connector, options, self.counters, self.callbacks)
@@ -225,7 +230,7 @@ class Client(Hooks, FeedFactory):
             or ``ClientClosedError``. A failure that nobody looks at is told through ``on_error``.
         """
         self._check_thread("subscribe()")
-        return self.__requests.subscribe(_listed(channels))
+        return self.__requests.subscribe(self._fitting(channels))
 
     def unsubscribe(self, channels: Channel | Iterable[Channel]) -> AwaitableDeferred[None]:
         """
@@ -237,7 +242,7 @@ class Client(Hooks, FeedFactory):
             Fires with ``None`` when the server has taken note.
         """
         self._check_thread("unsubscribe()")
-        unsubscribed = self.__requests.unsubscribe(_listed(channels))
+        unsubscribed = self.__requests.unsubscribe(fitting(channels, self.dialect))
         self.__callbacks.interrupt()
         return unsubscribed
 
@@ -249,7 +254,7 @@ class Client(Hooks, FeedFactory):
             As ``subscribe``.
         """
         self._check_thread("renew()")
-        return self.__requests.renew(_listed(channels))
+        return self.__requests.renew(fitting(channels, self.dialect))
 
     def close(self) -> AwaitableDeferred[None]:
         """
@@ -333,19 +338,17 @@ class Client(Hooks, FeedFactory):
 
     def _send_request(self, kind: Kind, channels: Sequence[Channel]) -> None:
         if self.line.protocol is not None:
-            signer = self.__signer if self.dialect.must_sign(channels) else None
+            is_signed = self.options.sign_public or self.dialect.must_sign(channels)
+            signer = self.__signer if is_signed else None
             self.line.protocol.sendMessage(self.dialect.request(kind, channels, signer, f"{time.time():.6f}"))
+
+    def _fitting(self, channels: Channel | Iterable[Channel]) -> list[Channel]:
+        asked = fitting(channels, self.dialect)
+        check_room(self.channels, asked, self.dialect, self.options.max_level2_products)
+        return asked
 
     def _check_thread(self, call: str) -> None:
         check_thread(self.reactor, f"{type(self).__name__}.{call}")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} {self.feed_url} {self.line.state.value}>"
-
-
-def _listed(channels: Channel | Iterable[Channel]) -> list[Channel]:
-    listed = [channels] if isinstance(channels, Channel) else list(channels)
-    for channel in listed:
-        if not isinstance(channel, Channel):
-            raise ConfigurationError(f"channels is a Channel or a list of them, not {channel!r}")
-    return listed

@@ -19,6 +19,8 @@ from copra_tx.feed.dialect import Dialect
 
 __all__ = ["LARGE", "NOT_JSON", "Decoding", "LazyMessage"]
 
+_PRIVATE = {"payload": "copra-tx payload", "_decoded": "copra-tx decoded"}
+
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises; the last is for arrays within arrays within arrays."""
 
@@ -28,12 +30,15 @@ LARGE = 64 * 1024
 _whole = msgspec.json.Decoder().decode
 
 
-class LazyMessage(msgspec.Struct, gc=False, rename={"payload": "copra-tx payload", "_decoded": "copra-tx decoded"}):
+class LazyMessage(msgspec.Struct, gc=False, rename=_PRIVATE):
     """
     A message of which only ``type``, ``product_id`` and ``sequence`` were looked at; the rest is decoded when needed.
 
     It can be read like the dict that it stands for: ``message["price"]``, ``message.get("time")``, ``"size" in
     message``, ``dict(message)``. A row of ``level3`` has the type ``level3`` and becomes its list.
+
+    A message of the Advanced Trade feed has the name of its ``channel`` as type, its ``sequence_num`` as sequence, and
+    no product.
 
     Attributes:
         type: The message's type.
@@ -75,25 +80,37 @@ class LazyMessage(msgspec.Struct, gc=False, rename={"payload": "copra-tx payload
         return self.decode().get(key, default)
 
 
-_header = msgspec.json.Decoder(LazyMessage).decode
+class _LazyEnvelope(LazyMessage, gc=False, rename=_PRIVATE | {"type": "channel", "sequence": "sequence_num"}):
+    """The same of the Advanced Trade feed."""
+
+    type: Any = None
+    product_id: Any = None
+    sequence: Any = None
+    payload: Any = b""
+    _decoded: Any = None
 
 
-def _lazily(payload: bytes) -> LazyMessage:
-    if not payload.isascii():
-        payload.decode()  # a decoder that skips fields does not look at their UTF-8
-    try:
-        message = _header(payload)
-    except msgspec.ValidationError:  # no object
-        return _not_an_object(payload)
-    message.payload = payload
-    return message
+_KINDS = {"type": LazyMessage, "channel": _LazyEnvelope}  # by the member that says a message's type
 
 
-def _not_an_object(payload: bytes) -> LazyMessage:
-    decoded = _whole(payload)
-    if is_row(decoded):
-        return LazyMessage("level3", decoded[1] if len(decoded) > 1 else None, None, payload, decoded)
-    return LazyMessage(None, None, None, payload, decoded)
+def _make_lazily(dialect: Dialect) -> Callable[[bytes], LazyMessage]:
+    kind = _KINDS[dialect.type_key]
+    header = msgspec.json.Decoder(kind).decode
+
+    def lazily(payload: bytes) -> LazyMessage:
+        if not payload.isascii():
+            payload.decode()  # a decoder that skips fields does not look at their UTF-8
+        try:
+            message = header(payload)
+        except msgspec.ValidationError:  # no object
+            decoded = _whole(payload)
+            message = kind(_decoded=decoded)
+            if dialect.has_rows and is_row(decoded):
+                message.type, message.product_id = "level3", decoded[1] if len(decoded) > 1 else None
+        message.payload = payload
+        return message
+
+    return lazily
 
 
 def is_row(message: object) -> bool:
@@ -131,7 +148,7 @@ class Decoding:
         self.decode, self.type_of, self.present = _whole, itemgetter(dialect.type_key), None
         if self.is_dict:
             return
-        self.decode, self.type_of = _lazily, attrgetter("type")
+        self.decode, self.type_of = _make_lazily(dialect), attrgetter("type")
         if choice is None:
             self.present = attrgetter("payload")
         elif choice != "lazy":
@@ -158,6 +175,12 @@ class Decoding:
         if not self.is_dict:
             return message.product_id
         return message.get("product_id") if type(message) is dict else message[1] if len(message) > 1 else None
+
+    def sequence_of(self, message: Any) -> object:
+        """Return the ``sequence_num`` of a message of the Advanced Trade feed; ``None`` if it has none."""
+        if not self.is_dict:
+            return message.sequence
+        return message.get("sequence_num") if type(message) is dict else None
 
     def whole(self, message: Any) -> Any:
         """Return all of a message as ``decode`` returns it, as plain objects."""

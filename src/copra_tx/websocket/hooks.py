@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from twisted.logger import Logger
 
 if TYPE_CHECKING:
+    from copra_tx.integrity.gaps import Gap
+
     from .callbacks import Callbacks
 
 __all__ = ["Hooks"]
@@ -64,6 +66,18 @@ class Hooks:
             reason: More about it; often empty.
         """
         _log.error("{name}: {message}. {reason}", name=self.name, message=message, reason=reason)
+
+    def on_gap(self, gap: Gap) -> Any:
+        """
+        Log a gap; called when messages did not come that must have been sent, before the message that shows it.
+
+        On the Advanced Trade feed every frame of a connection has a number. What is lost has neither channel nor
+        product, so that ``level2`` is renewed at once, which brings fresh snapshots; nothing else is disturbed.
+
+        Args:
+            gap: What is missing.
+        """
+        _log.warn("{name}: {gap}", name=self.name, gap=gap)
 
     def on_close(self, was_clean: bool, code: int, reason: str) -> Any:
         """

@@ -32,7 +32,8 @@ OPEN = WebSocketProtocol.STATE_OPEN
 CHUNK = 32
 """Messages between two looks at the clock."""
 
-_NOTHING = object()
+NOTHING = object()
+"""In place of a message: there is none to hand over."""
 
 _QUOTED = 200  # characters shown of input that is of no use
 
@@ -74,6 +75,10 @@ class Reception:
         self._data_types = self._dialect.message_types
         self._decoding = Decoding(client.options.decode, self._dialect)
         self._decode = self._decoding.decode
+        self._takes_plain = self._decoding.is_dict and not self._dialect.is_numbered
+
+    def begin(self) -> None:
+        """A connection begins."""
 
     # -- many at once
 
@@ -108,7 +113,7 @@ class Reception:
         """
         delivery, on_message, waiting = self._delivery, self._client.on_message, self._delivery.waiting
         put = self._buffer.put if self._buffer.active else None
-        is_plain, data_types = self._decoding.is_dict and not self._subscriptions.is_selective, self._data_types
+        is_plain, data_types = self._takes_plain and not self._subscriptions.is_selective, self._data_types
         messages: Iterator[Any] = map(self._decode, left) if is_plain else self._selected(left)
         before = left.__length_hint__()
         until = self._clock.seconds() + SLICE if before > CHUNK else 0.0
@@ -153,7 +158,7 @@ class Reception:
             message = self._decode(payload)
             if not self._is_data(message):
                 self._deliver_message(message)
-            elif (presented := self._presented(message)) is not _NOTHING:
+            elif (presented := self._presented(message)) is not NOTHING:
                 yield presented
                 continue
             self._counters.messages -= 1  # it was counted where it was looked at, or is of no use
@@ -200,7 +205,7 @@ class Reception:
         if not self._is_data(message) and not self._take_note(self._decoding.whole(message)):
             return
         presented = self._presented(message)
-        if presented is _NOTHING:
+        if presented is NOTHING:
             return
         self._counters.messages += 1
         if self._buffer.active:
@@ -214,10 +219,10 @@ class Reception:
             return is_row(message)
 
     def _presented(self, message: Any) -> Any:
-        """Return what ``on_message`` gets of a message; ``_NOTHING`` if it is unwanted, or does not fit its type."""
+        """Return what ``on_message`` gets of a message; ``NOTHING`` if it is unwanted, or does not fit its type."""
         if self._subscriptions.is_selective and not self._is_wanted(message):
             self._counters.unwanted += 1
-            return _NOTHING
+            return NOTHING
         present = self._decoding.present
         if present is None:
             return message
@@ -225,7 +230,7 @@ class Reception:
             return present(message)
         except msgspec.ValidationError as error:
             self._does_not_fit(message, error)
-            return _NOTHING
+            return NOTHING
 
     def _is_wanted(self, message: Any) -> bool:
         message_type = "level3" if type(message) is list else self._decoding.type_of(message)
@@ -234,14 +239,15 @@ class Reception:
     def _take_note(self, message: Any) -> bool:
         """Do what a message is to us that brings no data of a channel; tell whether it is for ``on_message``."""
         if type(message) is not dict:
-            self._unusable("neither object nor row", repr(message)[:_QUOTED])
+            kind = "neither object nor row" if self._dialect.has_rows else "no object"
+            self._unusable(kind, repr(message)[:_QUOTED])
             return False
-        message_type = message.get("type")
-        if type(message_type) is not str:
-            self._unusable("no type", repr(message)[:_QUOTED])
-            return False
-        if message_type == "error":
+        message_type = message.get(self._dialect.type_key)
+        if message.get("type") == "error":
             self._server_error(*error_words(message))
+            return False
+        if type(message_type) is not str:
+            self._unusable(f"no {self._dialect.type_key}", repr(message)[:_QUOTED])
             return False
         if message_type == "subscriptions":
             self._requests.answered(self._dialect.listed(message))
@@ -251,7 +257,10 @@ class Reception:
     def _server_error(self, message: str, reason: str) -> None:
         self._counters.errors += 1
         self._requests.refused(f"{message}: {reason}" if reason else message)
-        self._delivery.deliver("on_error", self._client.on_error, message, reason)
+        self._delivery.deliver("on_error", self._client.on_error, message, self._more_about(message, reason))
+
+    def _more_about(self, message: str, reason: str) -> str:  # noqa: ARG002
+        return reason
 
     def _not_json(self, text: str, error: str) -> None:
         if text.strip() == UNREADABLE_REQUEST:

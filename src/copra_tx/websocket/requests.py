@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
 
 from copra_tx.bridge import AwaitableDeferred
 from copra_tx.errors import (
@@ -99,6 +100,7 @@ class Requests:
         self._pace: Deferred[None] | None = None
         self._renewals: list[Channel] = []
         self._tickets: list[_Ticket] = []
+        self._losses: dict[str, bool] = {}  # channel being renewed after a loss: whether to renew it once more
 
     @property
     def begun(self) -> bool:
@@ -127,6 +129,7 @@ class Requests:
             ticket.errors.clear()
             if ticket.kind == "unsubscribe":
                 self._finish(ticket)
+        self._losses = dict.fromkeys(self._losses, False)  # a new connection brings all anew
 
     def closed(self) -> None:
         """No other line will come: whoever waits is told so."""
@@ -159,6 +162,32 @@ class Requests:
         renewals = [channel for channel in wanted if self._ledger.holds_any(channel)] if self._connected else []
         self._renewals += renewals
         return self._ask("subscribe", wanted, renewing=bool(renewals))
+
+    def renew_after_loss(self, name: str) -> None:
+        """
+        Renew a channel of which messages may have been lost, a snapshot perhaps, or one that is on its way.
+
+        A loss while that is under way makes for one more renewal, however many there are.
+        """
+        channel = self._ledger.wanted.get(name)
+        if channel is None or not self._begun:
+            return
+        if name in self._losses:
+            self._losses[name] = True
+        else:
+            self._renew_lost(channel, again=bool(self._ledger.unconfirmed([channel])))
+
+    def _renew_lost(self, channel: Channel, *, again: bool) -> None:
+        self._losses[channel.name] = again
+        self.renew([channel]).addBoth(self._renewed, channel.name)
+
+    def _renewed(self, outcome: Failure | None, name: str) -> None:
+        again, channel = self._losses.pop(name), self._ledger.wanted.get(name)
+        if outcome is not None and not outcome.check(ClientClosedError):
+            assert isinstance(outcome.value, SubscriptionError)
+            self._tell(outcome.value)
+        if again and channel is not None:
+            self._renew_lost(channel, again=False)
 
     def _renewable(self, channel: Channel) -> Channel:
         # Of a channel that is held for everything no part can be renewed.
@@ -193,6 +222,14 @@ class Requests:
             self._open.words.append(words)
             self._wait_for_the_rest(self._open)
 
+    @property
+    def open_request(self) -> str:
+        """What is asked for and not answered yet, in words."""
+        if self._open is None:
+            return "no request was open"
+        about = "; ".join(f"{one.name}{_of(one.members)}" for one in self._open.channels)
+        return f"the open request was to {self._open.kind}: {about}"
+
     # -- one request at a time
 
     def _due(self) -> tuple[Kind, list[Channel]] | None:
@@ -221,6 +258,7 @@ class Requests:
                 self._renewals = [rest for one in self._renewals for rest in _without(one, channels)]
             deadline = self._clock.callLater(self._answer_timeout, self._unanswered)
             self._open = _OpenRequest(kind, channels, deadline)
+            self._ledger.asked(kind, channels)
             self._send(kind, channels)
 
     def _outstanding(self, request: _OpenRequest) -> list[Channel]:
@@ -314,6 +352,10 @@ class Requests:
         if not ticket.done.looked_at:
             for one in ticket.errors:
                 self._tell(one)
+
+
+def _of(members: frozenset[str]) -> str:
+    return f" of {', '.join(sorted(members))}" if members else ""
 
 
 def _without(channel: Channel, others: Iterable[Channel]) -> list[Channel]:
