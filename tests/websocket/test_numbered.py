@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 
 from copra_tx.errors import SubscriptionRefusedError
 from copra_tx.integrity.gaps import Gap
@@ -259,3 +260,96 @@ def test_every_missing_number_is_told_once_however_frames_come(losses: list[int]
     settle(world)
     assert [number for gap in client.gaps for number in range(gap.expected, gap.received)] == missing
     assert client.messages == sent
+
+
+# Many frames in one read
+
+
+class Busy(GapRecorder):
+    """Does something with each message; what, the test says."""
+
+    work: Any = None
+
+    def on_message(self, message: Any) -> Any:
+        super().on_message(message)
+        return self.work() if self.work else None
+
+
+def in_one_read(venue: Venue, world: World, count: int) -> None:
+    for _ in range(count):
+        venue.say("market_trades", trade("BTC-USD"))
+    settle(world)
+
+
+def busy(world: World, work: Any) -> tuple[Any, Venue]:
+    client = world.client(TRADES, kind=Busy, feed="advanced")
+    venue = Venue(world)
+    venue.answer_all()
+    client.events.clear()
+    client.work = work
+    return client, venue
+
+
+def test_a_callback_that_fails_or_takes_its_time_breaks_no_count(world: World, logged_errors: Any) -> None:
+    results: list[Any] = [Deferred(), ZeroDivisionError(), None]
+
+    def work() -> Any:
+        result = results.pop() if results else None
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    client, venue = busy(world, work)
+    slow = results[0]
+    in_one_read(venue, world, 6)
+    assert kinds(client) == ["market_trades"] * 3
+    slow.callback(None)
+    settle(world)
+    assert kinds(client) == ["market_trades"] * 6
+    assert client.counters.messages == 2 + 6
+    assert len(logged_errors.flush(ZeroDivisionError)) == 1
+
+
+def test_closing_in_the_midst_of_a_read_ends_it(world: World) -> None:
+    client, venue = busy(world, lambda: client.close() and None)
+    in_one_read(venue, world, 6)
+    assert kinds(client) == ["market_trades", "close"]
+
+
+def test_the_loop_gets_its_turn(world: World) -> None:
+    def work() -> None:
+        world.reactor.rightNow += 0.001
+
+    client, venue = busy(world, work)
+    in_one_read(venue, world, 200)
+    for _ in range(20):
+        world.advance(0)
+    assert kinds(client) == ["market_trades"] * 200
+    assert client.gaps == []
+
+
+def test_a_frame_that_cannot_be_read_in_the_midst(world: World) -> None:
+    client, venue = busy(world, None)
+    venue.say("market_trades", trade("BTC-USD"))
+    venue.server.sendMessage(b"{")
+    venue.say("market_trades", trade("BTC-USD"))
+    settle(world)
+    assert kinds(client) == ["market_trades", "error", "market_trades"]
+    assert client.counters.messages == 2 + 2
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_async_for_gets_what_the_callback_gets(world: World, together: bool) -> None:
+    client, venue = joined(world, TRADES)
+    taking = iter(client.__aiter__().__anext__, None)
+    for channel in ("heartbeats", "market_trades") * 3:
+        venue.say(channel, trade("BTC-USD"))
+        if not together:
+            settle(world)
+    settle(world)
+    taken = []
+    for _ in range(3):
+        with pytest.raises(StopIteration) as stopped:
+            next(taking).send(None)
+        taken.append(stopped.value.value)
+    assert taken == client.messages

@@ -24,6 +24,8 @@ class ConnectionSequence:
     2026-08-27. (The overview page still says "for each product".)
     """
 
+    __slots__ = ("expected", "late")
+
     def __init__(self) -> None:
         self.expected = 0
         self.late = 0
