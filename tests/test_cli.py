@@ -55,7 +55,7 @@ async def test_the_installed_command_is_the_same() -> None:
         ([], ["demo", "watch", "simulate", "Ctrl-C"]),
         (["demo"], ["PRODUCT", "--channel", "--seconds", "--speed"]),
         (["watch"], ["PRODUCT", "--channel", "--feed-url", "--sandbox", "--credentials", "--ca-file", "COPRA_TX_KEY"]),
-        (["simulate"], ["--port", "--host", "--tls", "--speed", "--products"]),
+        (["simulate"], ["--port", "--host", "--tls", "--speed", "--products", "--seed"]),
     ],
 )
 async def test_help_names_everything(arguments: list[str], words: list[str]) -> None:
@@ -358,8 +358,9 @@ async def test_no_connection_by_the_deadline_is_told() -> None:
 async def test_the_simulated_exchange_serves_others() -> None:
     async with process(*COPRA_TX, "simulate", "--tls", "--products", "BTC-USD", "SOL-USD", "--speed", "5") as serving:
         await serving.wrote("To see it")
-        first, second, third = serving.text.splitlines()
+        first, rest, second, third = serving.text.splitlines()
         url = first.removeprefix("Simulated exchange at ")
+        assert rest == f"REST at {url.replace('wss', 'https')}"
         ca_file = second.removeprefix("Certificate authority in ")
         assert third == f"To see it: copra-tx watch BTC-USD --feed-url {url} --ca-file {ca_file}"
         status, text, errors = await outcome("watch", "SOL-USD", *third.split()[5:], "--seconds", "1")
@@ -382,4 +383,14 @@ async def test_a_port_in_use_is_told() -> None:
 async def test_the_simulated_exchange_ends_after_its_seconds() -> None:
     status, text, errors = await outcome("simulate", "--seconds", "0.2")
     assert (status, errors) == (0, "")
-    assert len(text.splitlines()) == 2
+    assert len(text.splitlines()) == 3
+
+
+async def test_a_market_made_of_orders_trades_whatever_is_listed() -> None:
+    async with process(*COPRA_TX, "simulate", "--products", "SOL-USD", "--seed", "3", "--speed", "20") as serving:
+        await serving.wrote("To see it")
+        url = serving.text.splitlines()[0].removeprefix("Simulated exchange at ")
+        arguments = ("--channel", "matches", "--feed-url", url, "--seconds", "1")
+        status, text, errors = await outcome("watch", "SOL-USD", *arguments)
+        assert (status, errors) == (0, "")
+        assert {"last_match", "match"} <= {message["type"] for message in messages(text)}

@@ -36,7 +36,7 @@ AT_ONCE = 3
 
 TWISTED = ("twistd", "twist")
 
-OTHERS_COMMANDS = {"cd", "export", "head", "journalctl", "pip", "python3", "systemctl"}
+OTHERS_COMMANDS = {"cd", "curl", "export", "head", "journalctl", "pip", "python3", "systemctl"}
 """What is shown and not ours to try."""
 
 

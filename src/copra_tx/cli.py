@@ -83,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument(
         "--products", nargs="+", default=[], metavar="ID", help="what it lists; BTC-USD and ETH-USD have a market"
     )
+    simulate.add_argument(
+        "--seed", type=int, metavar="N", help="a market made of orders, for full, level3 and user, too; N is any number"
+    )
     _add_speed(simulate)
     _add_seconds(simulate)
     return parser
@@ -177,7 +180,7 @@ def _watch(parsed: argparse.Namespace) -> int:
 def _simulate(parsed: argparse.Namespace) -> int:
     from .commands.simulating import simulate
 
-    names = ("host", "port", "tls", "speed", "products", "seconds")
+    names = ("host", "port", "tls", "speed", "products", "seed", "seconds")
     return simulate(**{name: getattr(parsed, name) for name in names})
 
 

@@ -1,9 +1,10 @@
 """
-One contract, two feeds: what the simulated exchange promises, the recording of the real one fulfils too.
+One contract, every feed: what the simulated exchange promises, the recording of the real one fulfils too.
 
 ``FeedContract`` says what a client may rely on that subscribed to ``level2_batch``, ``matches`` and ``heartbeat``. It
-is held against the recording of such a connection, and against simulated ones that begin at different moments, go over
-the seam and are as long. What was not recorded there is compared with single real frames of other years.
+is held against the recording of such a connection, and against simulated ones, of the recorded minute and of orders,
+that begin at different moments, go over the seam and are as long. What was not recorded there is compared with single
+real frames of other years.
 """
 
 from __future__ import annotations
@@ -191,10 +192,10 @@ class TestRecordedFeed(FeedContract):
 
 
 @functools.cache
-def _simulate(start: float, speed: float, *channels: str) -> tuple[bytes, ...]:
+def _simulate(start: float, speed: float, *channels: str, **arguments: Any) -> tuple[bytes, ...]:
     """Return the frames of a connection of a little more than a minute."""
     reactor = FakeReactor()
-    hall = Hall(reactor, speed=speed)
+    hall = Hall(reactor, speed=speed, **arguments)
     reactor.advance(start / speed)
     client = hall.connect()
     client.send({"type": "subscribe", "product_ids": PRODUCTS, "channels": list(channels)})
@@ -212,6 +213,15 @@ class TestSimulatedFeed(FeedContract):
     def messages(self, request: pytest.FixtureRequest) -> Messages:
         start, speed = request.param
         return _decode(_simulate(start, speed, "level2_batch", "matches", "heartbeat"))
+
+
+class TestMadeFeed(FeedContract):
+    """A flow of orders, from its beginning and from the middle."""
+
+    @pytest.fixture(params=[(0.0, 1.0), (120.25, 100.0)], ids=["beginning", "middle"])
+    def messages(self, request: pytest.FixtureRequest) -> Messages:
+        start, speed = request.param
+        return _decode(_simulate(start, speed, "level2_batch", "matches", "heartbeat", seed=7, order_rate=40.0))
 
 
 # What the recorded connection did not subscribe to.

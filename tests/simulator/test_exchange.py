@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFrom
 
 from copra_tx.errors import ConfigurationError
 from copra_tx.simulator import SimulatedExchange
+from copra_tx.simulator.flow import FlowMarket
 from copra_tx.simulator.market import Market
 from support.exchange import dial, dial_raw
 
@@ -243,6 +245,36 @@ async def test_compression_is_accepted_on_request() -> None:
             if compression:
                 other = await dial(exchange.url, perMessageCompressionOffers=[PerMessageBzip2Offer()])
                 assert not other.websocket_extensions_in_use
+
+
+# -- a market made of orders
+
+
+async def test_the_same_seed_gives_the_same_bytes_on_every_exchange() -> None:
+    frames = []
+    for _ in range(2):
+        async with SimulatedExchange(seed=9, order_rate=100.0, book_depth=20, speed=math.inf) as exchange:
+            client = await dial(exchange.url)
+            client.ask("subscribe", "level2_batch", BTC, ETH)
+            await client.until(lambda client=client: len(client.frames) > 500)  # type: ignore[misc]
+            frames.append(client.frames[:500])
+            assert isinstance(exchange.market, FlowMarket)
+    assert frames[0] == frames[1]
+
+
+def test_a_market_has_what_it_was_told() -> None:
+    began = datetime(2026, 11, 24, tzinfo=UTC)
+    market = SimulatedExchange(seed=1, products=["SOL-EUR"], book_depth=7, began=began).market
+    assert isinstance(market, FlowMarket)
+    book = market.book("SOL-EUR", 0)
+    assert (len(book.orders("buy")), len(book.orders("sell")), book.time) == (7, 7, began)
+    assert isinstance(SimulatedExchange().market, Market)
+
+
+@pytest.mark.parametrize("wrong", [{"order_rate": 0}, {"book_depth": 0}])
+def test_an_order_flow_that_cannot_be(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="order_rate and book_depth must be above zero"):
+        SimulatedExchange(seed=1, **wrong)
 
 
 # -- TLS

@@ -324,6 +324,14 @@ def test_every_line_at_once_over_time(fake_reactor: FakeReactor) -> None:
     floor.exchange.resume()
     fake_reactor.advance(0)
     assert (floor.heartbeats(), floor.client.pongs) == (["19", "19", "20", "21"], [b"there?"])
+    floor.exchange.reorder("heartbeat", BTC)
+    floor.pass_time(2.0)
+    assert floor.heartbeats()[-2:] == ["23", "22"]
+    floor.client.ask("subscribe", "level2_batch", BTC)
+    floor.exchange.drift(BTC)
+    floor.pass_time(1.0)
+    updates = [message for message in floor.client.messages if message["type"] == "l2update"]
+    assert [update["changes"][-1][1] for update in updates].count("0.01") == 1
     floor.exchange.ignore_close()
     floor.client.sendClose(1000)
     fake_reactor.advance(10.0)

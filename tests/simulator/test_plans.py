@@ -49,6 +49,7 @@ def test_ignore_upgrades(fake_reactor: FakeReactor) -> None:
     hall = Hall(fake_reactor, silence_limit=30.0)
     hall.exchange.ignore_upgrades()
     ignored, taken = hall.connect(), hall.connect()
+    ignored.transport.write(b"hello?")
     fake_reactor.advance(29.0)
     assert (ignored.opened.called, taken.opened.called) == (False, True)
     assert (hall.exchange.accepted_count, hall.exchange.opened_count) == (2, 1)
@@ -91,6 +92,25 @@ def test_drop_on_accept(fake_reactor: FakeReactor) -> None:
     assert [client.opened.called for client in clients] == [True, True, True]
     assert hall.lines[0].value() == b""
     assert hall.exchange.opened_count == 1
+
+
+@pytest.mark.parametrize(
+    ("plan", "types"), [("stall_on_open", []), ("stall_on_subscribe", ["subscriptions", "snapshot"])]
+)
+def test_lines_that_live_and_say_nothing(fake_reactor: FakeReactor, plan: str, types: list[str]) -> None:
+    hall = Hall(fake_reactor)
+    getattr(hall.exchange, plan)()
+    clients = [hall.connect(), hall.connect()]
+    for client in clients:
+        client.ask("subscribe", "level2_batch", BTC)
+    clients[0].sendPing(b"there?")
+    hall.pass_time(20.0)
+    assert clients[0].types() == types
+    assert clients[0].pongs == [b"there?"]
+    assert len(clients[1].frames) > 100
+    hall.exchange.resume()
+    hall.pass_time(1.0)
+    assert clients[0].types()[:3] == ["subscriptions", "snapshot", "l2update"]
 
 
 def test_drop_on_open(fake_reactor: FakeReactor) -> None:

@@ -218,6 +218,13 @@ class Hall:
             self._reactor.advance(0)
         return client
 
+    def let_in(self) -> None:
+        """Connect everybody who dials: clients of the feed, and those of REST."""
+        for dial in self._reactor.pending_dials():
+            dial.accept(self.server())
+            assert dial.peer is not None
+            self.lines.append(dial.peer)
+
     def server(self) -> Any:
         """Return the exchange's protocol for one more line."""
         factory: Any = self._reactor.tcpServers[-1][1]
@@ -229,6 +236,7 @@ class Hall:
         return self.exchange.connections[-1]
 
     def pass_time(self, seconds: float, step: float = 1 / 16) -> None:
-        """Let time pass, in steps: what is due within one goes out together."""
+        """Let time pass, in steps: what is due within one goes out together, and whoever dials is let in."""
         for _ in range(round(seconds / step)):
+            self.let_in()
             self._reactor.advance(step)

@@ -24,6 +24,7 @@ def simulate(
     tls: bool,
     speed: float,
     products: Sequence[str],
+    seed: int | None,
     seconds: float | None,
 ) -> int:
     """
@@ -35,6 +36,7 @@ def simulate(
         tls: Speak wss, with a certificate of a throw-away authority whose file is printed.
         speed: Seconds of the market in one second; ``math.inf`` is as fast as a client reads.
         products: Ids of the listed products; none for those that have a recorded market.
+        seed: Makes the market of orders; ``None`` for the recorded one.
         seconds: End after this many; ``None`` for no limit.
 
     Returns:
@@ -42,14 +44,14 @@ def simulate(
     """
     reactor = reactor_for(None)
     exchange = SimulatedExchange(
-        reactor, host=host, port=port, tls=tls, speed=speed, products=products or RECORDED_PRODUCTS
+        reactor, host=host, port=port, tls=tls, speed=speed, products=products or RECORDED_PRODUCTS, seed=seed
     )
     try:
         exchange.startService()
     except CannotListenError as error:
         reason = error.socketError.strerror or error.socketError
         return complain(f"cannot listen on {host}:{port}: {reason}; choose another --port (0 takes any that is free)")
-    lines = [f"Simulated exchange at {exchange.url}"]
+    lines = [f"Simulated exchange at {exchange.url}", f"REST at {exchange.rest_url}"]
     trust = ""
     if tls:
         lines.append(f"Certificate authority in {exchange.ca_file}")

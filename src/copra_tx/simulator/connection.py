@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from copra_tx.errors import ConfigurationError
+
 from .derive import snapshot_of_size
-from .outgoing import Outgoing
+from .outgoing import Outgoing, Picked, falsified
 from .replay import Replay
-from .venue import Allowance, Session
+from .venue import Allowance, Session, venue_name
 from .wire import Timers
 
 if TYPE_CHECKING:
@@ -115,6 +117,10 @@ class Connection:
         self.upgrade_headers = headers
         self._moments.opened(self)
 
+    def wire_serves_rest(self) -> None:
+        """The line is one for REST requests: nobody subscribes on it."""
+        self._timers.stop("silence")
+
     def wire_received(self, payload: bytes) -> None:
         """A data frame came: answer it."""
         terms = self._terms
@@ -133,7 +139,7 @@ class Connection:
         for key in answer.joined:
             if (greeting := terms.pace.market.greeting(key, self.position)) is not None:
                 kind, message = greeting
-                self._outgoing.send(message, kind, key[1])
+                self._outgoing.send(message, kind, key[1], (key,))
         self._replay.want(self.session.keys)
         self._moments.request_received(answer.request)
         if answer.is_subscribe:
@@ -216,27 +222,68 @@ class Connection:
         type: str | None = None,  # noqa: A002  # the wire's word
         product_id: str | None = None,
         *,
+        channel: str | None = None,
         count: float = 1,
     ) -> None:
         """
         Do not send the next message.
 
         Args:
-            type: Only a message of this ``type`` counts; ``None`` for any, answers included.
+            type: Only a message of this ``type`` counts (of a ``level3`` row, its first member); ``None`` for any,
+                answers included.
             product_id: Only a message of this product counts; ``None`` for any.
+            channel: Only a message sent for this channel counts; ``None`` for any.
             count: How many messages; ``math.inf`` for all.
         """
-        self._outgoing.tamper(type, product_id, copies=0, count=count)
+        self._outgoing.tamper(_picked(type, product_id, channel), count=count, alter=lambda _: [])
 
     def repeat(
         self,
         type: str | None = None,  # noqa: A002  # the wire's word
         product_id: str | None = None,
         *,
+        channel: str | None = None,
         count: float = 1,
     ) -> None:
         """Send the next message twice; arguments as in ``skip``."""
-        self._outgoing.tamper(type, product_id, copies=2, count=count)
+        self._outgoing.tamper(_picked(type, product_id, channel), count=count, alter=lambda payload: [payload] * 2)
+
+    def reorder(
+        self,
+        type: str | None = None,  # noqa: A002  # the wire's word
+        product_id: str | None = None,
+        *,
+        channel: str | None = None,
+        count: float = 1,
+        behind: int = 1,
+    ) -> None:
+        """
+        Send the next message later than its turn, after others that it would have come before.
+
+        Args:
+            type: As in ``skip``.
+            product_id: As in ``skip``.
+            channel: As in ``skip``.
+            count: As in ``skip``.
+            behind: How many messages of the same kind overtake it; if they never come, neither does it.
+        """
+        if behind < 1:
+            raise ConfigurationError(f"a message is overtaken by at least one other, not by {behind!r}")
+        self._outgoing.tamper(_picked(type, product_id, channel), count=count, behind=behind)
+
+    def drift(self, product_id: str | None = None, *, channel: str | None = None, count: float = 1) -> None:
+        """
+        Let the client's book become another than the venue's, with no sign of it in the feed.
+
+        The next ``l2update`` has a level more, a bid at 0.01 that never goes away; or the next ``open``, of ``full`` or
+        ``level3``, has another size. Arguments as in ``skip``.
+        """
+        picked = replace(_picked(None, product_id, channel), types=frozenset({"l2update", "open"}))
+        self._outgoing.tamper(picked, count=count, alter=falsified)
+
+    def behave(self) -> None:
+        """Forget what is planned for messages to come; what was to be overtaken is sent now."""
+        self._outgoing.behave()
 
     def send(self, message: Mapping[str, Any] | list[Any]) -> None:
         """Send a message of your own, as JSON; whatever is not recorded can be played so."""
@@ -285,3 +332,8 @@ class Connection:
 
     def _end_soon(self) -> None:
         self._timers.start("end", self._terms.close_timeout, self._wire.abort)
+
+
+def _picked(kind: str | None, product_id: str | None, channel: str | None) -> Picked:
+    types = None if kind is None else frozenset({kind})
+    return Picked(types, product_id, None if channel is None else venue_name(channel))

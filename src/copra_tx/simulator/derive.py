@@ -58,6 +58,13 @@ class DayStats:
             volume_30d=f"{30 * day:.8f}",
         )
 
+    def after(self, trade: Mapping[str, str]) -> DayStats:
+        """Return the figures after one more ``match``, with nothing falling out of the window."""
+        low, *_, high = sorted([self.low, self.high, trade["price"]], key=Decimal)
+        size = Decimal(trade["size"])
+        volumes = (f"{Decimal(volume) + size:.8f}" for volume in (self.volume_24h, self.volume_30d))
+        return DayStats(self.opened, low, high, *volumes)
+
 
 def ticker(trade: Mapping[str, Any], depth: Depth, day: DayStats) -> Message:
     """

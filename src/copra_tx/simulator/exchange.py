@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Collection, Iterable
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,7 +18,9 @@ from copra_tx.errors import ConfigurationError
 
 from .certificates import Authority
 from .connection import Connection, Terms
+from .desk import Desk
 from .faults import ExchangeFaults
+from .flow import BEGAN, FlowMarket
 from .keys import TEST_KEY, ApiKey
 from .lines import Lines
 from .market import Market
@@ -25,6 +28,7 @@ from .minute import RECORDED_PRODUCTS
 from .protocol import ExchangeFactory
 from .replay import Pace
 from .venue import Venue
+from .web import RestSite
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IListeningPort
@@ -50,6 +54,14 @@ class SimulatedExchange(ExchangeFaults, Service):
     There is data of ``level2``, ``level2_batch``, ``matches``, ``ticker``, ``ticker_batch``, ``heartbeat`` and
     ``status``. The other channels are taken as the venue takes them, and stay silent (``level3`` sends its schema):
     of their messages nothing was recorded. ``send`` plays what a test needs of them.
+
+    With a ``seed`` the market is made of orders instead: every product trades, and there is data of ``full``,
+    ``level3`` and ``user``, too (see ``copra_tx.simulator.flow``). Every key is of the one account whose own orders are
+    among them.
+
+    On the same port there is the public part of REST (``rest_url``): ``/time``, ``/products`` and, of each product,
+    ``/book``, ``/trades`` and ``/ticker``; books order by order (``level=3``) with a ``seed`` only. At infinite speed
+    it is where the client is that is furthest.
 
     An exchange that was stopped can be started again; it keeps its port and its certificate authority, so that
     clients find it where it was.
@@ -80,10 +92,19 @@ class SimulatedExchange(ExchangeFaults, Service):
             "WebSocket Rate Limits" (read 2026-11).
         max_request_bytes: Size of a request above which a client is cut off with ``Message too big``. The venue's
             limit is not known.
-        now: Returns the seconds since the epoch against which the timestamps of signed requests are checked.
+        rest_rate: REST requests a second that an address may send for long, else they are answered with 429.
+        rest_burst: REST requests that it may send at once. Source of both defaults: Coinbase docs, Exchange, "REST Rate
+            Limits" (read 2026-11).
+        now: Returns the exchange's time in seconds since the epoch: what ``GET /time`` says, and what the timestamps of
+            signed requests are checked against.
+        seed: Makes the market of a flow of orders; the same seed gives the same bytes. ``None`` for the recorded one.
+        order_rate: With a seed, how many orders, cancellations and changes a second each product has.
+        book_depth: With a seed, how many orders rest on each side of each book, about.
+        began: With a seed, when its messages say that the market began. The default is a fixed time.
 
     Raises:
-        ConfigurationError: If ``speed`` is not above zero, or one string is given for several products.
+        ConfigurationError: If ``speed``, ``order_rate`` or ``book_depth`` is not above zero, or one string is given for
+            several products.
     """
 
     def __init__(
@@ -106,7 +127,13 @@ class SimulatedExchange(ExchangeFaults, Service):
         request_rate: float = 10.0,
         request_burst: int = 1000,
         max_request_bytes: int = 1024 * 1024,
+        rest_rate: float = 10.0,
+        rest_burst: int = 15,
         now: Callable[[], float] = time.time,
+        seed: int | None = None,
+        order_rate: float = 10.0,
+        book_depth: int = 100,
+        began: datetime = BEGAN,
     ) -> None:
         super().__init__()
         if not speed > 0:
@@ -116,6 +143,15 @@ class SimulatedExchange(ExchangeFaults, Service):
         self._reactor, self._host, self._port, self._tls = reactor, host, port, tls
         self._speed, self._compression = speed, compression
         self._products, self._delisted = frozenset(products), frozenset(delisted)
+        self._make_market = (
+            functools.partial(_recorded, self._products, self._delisted)
+            if seed is None
+            else functools.partial(_made, self._products, self._delisted, seed, order_rate, book_depth, began)
+        )
+        if not (order_rate > 0 and book_depth > 0):
+            raise ConfigurationError(
+                f"order_rate and book_depth must be above zero, not {order_rate!r}, {book_depth!r}"
+            )
         known = [key if isinstance(key, ApiKey) else ApiKey(*key) for key in keys]
         self._make_terms = functools.partial(
             Terms,
@@ -130,6 +166,7 @@ class SimulatedExchange(ExchangeFaults, Service):
             max_request_bytes=max_request_bytes,
         )
         self._lines = Lines(self._plans)
+        self._desk = Desk(self._rest_plans, furthest=self._lines.furthest, now=now, rate=rest_rate, burst=rest_burst)
         self._listening: IListeningPort | None = None
         self._began: float | None = None
 
@@ -153,6 +190,11 @@ class SimulatedExchange(ExchangeFaults, Service):
         return f"{'wss' if self._tls else 'ws'}://{host}:{self._port}"
 
     @property
+    def rest_url(self) -> str:
+        """Where REST is served: on the same port, ``http://HOST:PORT`` or ``https://HOST:PORT``."""
+        return self.url.replace("ws", "http", 1)
+
+    @property
     def ca_file(self) -> str:
         """Path of the certificate, in PEM, of the authority that clients must trust to speak wss with us."""
         return self._authority.ca_file
@@ -160,6 +202,11 @@ class SimulatedExchange(ExchangeFaults, Service):
     @functools.cached_property
     def _authority(self) -> Authority:
         return Authority()
+
+    @functools.cached_property
+    def market(self) -> Market | FlowMarket:
+        """The market: the recorded one, or with a ``seed`` a ``FlowMarket``, which knows its books at any sequence."""
+        return self._make_market()
 
     # -- the service
 
@@ -170,9 +217,10 @@ class SimulatedExchange(ExchangeFaults, Service):
         reactor = reactor_for(self._reactor)
         if self._began is None:
             self._began = reactor.seconds()
-        market = _market(self._products, self._delisted)
-        self._lines.start(self._make_terms(pace=Pace(market, reactor, self._began, self._speed)))
-        factory = ExchangeFactory(self._lines, reactor, compression=self._compression)
+        pace = Pace(self.market, reactor, self._began, self._speed)
+        self._lines.start(self._make_terms(pace=pace))
+        self._desk.open(self.market, pace)
+        factory = ExchangeFactory(self._lines, RestSite(self._desk, reactor), reactor, compression=self._compression)
         if self._tls:
             context = self._authority.server_context({self._host, "localhost", "127.0.0.1", "::1"})
             listening = reactor.listenSSL(self._port, factory, context, interface=self._host)
@@ -225,13 +273,22 @@ class SimulatedExchange(ExchangeFaults, Service):
 
     @property
     def accepted_count(self) -> int:
-        """How many TCP lines were ever accepted, upgrades that were refused included."""
+        """How many TCP lines were ever accepted, those of refused upgrades and of REST requests included."""
         return self._lines.accepted.count
 
     @property
     def opened_count(self) -> int:
         """How many upgrades were ever answered."""
         return self._lines.opens.count
+
+    @property
+    def rest_requests(self) -> list[str]:
+        """Path and query of the newest REST requests, in the order they came."""
+        return self._desk.targets
+
+    def when_requested(self, number: int = 1) -> AwaitableDeferred[str]:
+        """Return what fires when the ``number``-th REST request ever came, with the newest by then."""
+        return self._desk.requests.when(number)
 
     def when_accepted(self, number: int = 1) -> AwaitableDeferred[Connection]:
         """Return what fires when the ``number``-th TCP line ever was accepted, with the newest by then."""
@@ -251,6 +308,14 @@ class SimulatedExchange(ExchangeFaults, Service):
 
 
 @functools.lru_cache(maxsize=4)
-def _market(products: frozenset[str], delisted: frozenset[str]) -> Market:
+def _recorded(products: frozenset[str], delisted: frozenset[str]) -> Market:
     """Return the market of these products; making one takes a third of a second, and it can be shared."""
     return Market(products, delisted)
+
+
+@functools.lru_cache(maxsize=4)
+def _made(
+    products: frozenset[str], delisted: frozenset[str], seed: int, rate: float, depth: int, began: datetime
+) -> FlowMarket:
+    """Return the market made of this seed; it is made as it goes, and can be shared."""
+    return FlowMarket(products, delisted, seed=seed, rate=rate, depth=depth, began=began)

@@ -5,16 +5,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from twisted.logger import Logger
+
+from .planned import Planned
+from .rest_faults import RestFaults
 
 if TYPE_CHECKING:
     from .connection import Connection
 
 __all__ = ["ExchangeFaults", "Moment", "Plans", "Refusal"]
 
-T = TypeVar("T")
 Moment = Literal["accepted", "opened", "subscribed"]
 """When something planned is done: TCP accepted, upgrade answered, subscribe answered."""
 
@@ -35,40 +37,18 @@ class Refusal:
     retry_after: str | None
 
 
-class _Queue(Generic[T]):
-    """Things to do, each a number of times, one after the other."""
-
-    def __init__(self) -> None:
-        self._waiting: list[tuple[T, float]] = []
-
-    def add(self, item: T, count: float) -> None:
-        if count > 0:
-            self._waiting.append((item, count))
-
-    def clear(self) -> None:
-        self._waiting.clear()
-
-    def take(self) -> T | None:
-        if not self._waiting:
-            return None
-        item, left = self._waiting.pop(0)
-        if left > 1:
-            self._waiting.insert(0, (item, left - 1))
-        return item
-
-
 class Plans:
     """What is planned for connections still to come."""
 
     _log = Logger()
 
     def __init__(self) -> None:
-        self.upgrades: _Queue[Refusal | Literal["ignore"]] = _Queue()
+        self.upgrades: Planned[Refusal | Literal["ignore"]] = Planned()
         """How the next upgrades are treated; one that is not planned is taken."""
-        self.moments: dict[Moment, _Queue[Callable[[Connection], object]]] = {
-            "accepted": _Queue(),
-            "opened": _Queue(),
-            "subscribed": _Queue(),
+        self.moments: dict[Moment, Planned[Callable[[Connection], object]]] = {
+            "accepted": Planned(),
+            "opened": Planned(),
+            "subscribed": Planned(),
         }
 
     def forget(self) -> None:
@@ -88,7 +68,7 @@ class Plans:
             self._log.failure("a fault planned for {moment!r} failed", moment=moment)
 
 
-class ExchangeFaults(ABC):
+class ExchangeFaults(RestFaults, ABC):
     """
     What can be done to every live connection at once, and to connections still to come.
 
@@ -155,9 +135,20 @@ class ExchangeFaults(ABC):
         """Answer the next subscribes, ``subscriptions`` included, then end their lines without a close frame."""
         self.at("subscribed", lambda connection: connection.hang_up(), count=count)
 
+    def stall_on_open(self, count: float = 1) -> None:
+        """Answer the upgrade of the next connections, and pings, but never send a message until ``resume``."""
+        self.at("opened", lambda connection: connection.stall(), count=count)
+
+    def stall_on_subscribe(self, count: float = 1) -> None:
+        """Answer the next subscribes, with their first snapshots, and pings, but send nothing more until ``resume``."""
+        self.at("subscribed", lambda connection: connection.stall(), count=count)
+
     def behave(self) -> None:
-        """Forget everything that is planned for connections to come."""
+        """Forget everything that is planned: for connections, requests and messages to come. A stall goes on."""
         self._plans.forget()
+        self._rest_plans.forget()
+        for connection in self.connections:
+            connection.behave()
 
     # -- those that live
 
@@ -191,22 +182,42 @@ class ExchangeFaults(ABC):
         type: str | None = None,  # noqa: A002  # the wire's word
         product_id: str | None = None,
         *,
+        channel: str | None = None,
         count: float = 1,
     ) -> None:
         """Do not send the next such message on any line."""
         for connection in self.connections:
-            connection.skip(type, product_id, count=count)
+            connection.skip(type, product_id, channel=channel, count=count)
 
     def repeat(
         self,
         type: str | None = None,  # noqa: A002  # the wire's word
         product_id: str | None = None,
         *,
+        channel: str | None = None,
         count: float = 1,
     ) -> None:
         """Send the next such message twice on every line."""
         for connection in self.connections:
-            connection.repeat(type, product_id, count=count)
+            connection.repeat(type, product_id, channel=channel, count=count)
+
+    def reorder(
+        self,
+        type: str | None = None,  # noqa: A002  # the wire's word
+        product_id: str | None = None,
+        *,
+        channel: str | None = None,
+        count: float = 1,
+        behind: int = 1,
+    ) -> None:
+        """Send the next such message on every line later than its turn, ``behind`` others of its kind."""
+        for connection in self.connections:
+            connection.reorder(type, product_id, channel=channel, count=count, behind=behind)
+
+    def drift(self, product_id: str | None = None, *, channel: str | None = None, count: float = 1) -> None:
+        """Let every client's book become another than the venue's, with no sign of it in the feed."""
+        for connection in self.connections:
+            connection.drift(product_id, channel=channel, count=count)
 
     def send(self, message: Mapping[str, Any] | list[Any]) -> None:
         """Send a message of your own on every line."""

@@ -102,6 +102,10 @@ class Lines:
         self.accepted.add(connection)
         return connection
 
+    def furthest(self) -> int:
+        """Return the position of the client that is furthest in the market."""
+        return max((connection.position for connection in self.live), default=0)
+
     # -- told by the connections
 
     def opened(self, connection: Connection) -> None:

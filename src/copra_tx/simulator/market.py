@@ -11,19 +11,21 @@ from __future__ import annotations
 
 import functools
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
 
 from . import derive
-from .depth import Depth
+from .depth import Depth, Level
 from .minute import PERIOD, RECORDED_PRODUCTS, Entry, Key, make_minute
+from .resting import Side
 
-__all__ = ["Market"]
+__all__ = ["LEVEL3_SCHEMA", "Market", "RecordedBook", "minute_text"]
 
 # Source: Coinbase docs, Exchange, "WebSocket Channels", Level 3 (read 2026-11); sent once per subscribe.
-_LEVEL3_SCHEMA = (
+LEVEL3_SCHEMA = (
     b'{"type":"level3","schema":{'
     b'"change":["type","product_id","sequence","order_id","price","size","time"],'
     b'"done":["type","product_id","sequence","order_id","time"],'
@@ -31,6 +33,33 @@ _LEVEL3_SCHEMA = (
     b'"noop":["type","product_id","sequence","time"],'
     b'"open":["type","product_id","sequence","order_id","side","price","size","time"]}}'
 )
+"""What a subscriber of ``level3`` gets first."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedBook:
+    """
+    One product's book at one moment.
+
+    Attributes:
+        sequence: The latest number that was recorded by then.
+        trade_id: The latest trade by then.
+        time: When that was.
+        bids, asks: The levels, best first.
+    """
+
+    sequence: int
+    trade_id: int
+    time: datetime
+    bids: Sequence[Level]
+    asks: Sequence[Level]
+
+    def levels(self, side: Side) -> list[tuple[str, str, int]]:
+        """Return price, size and number of orders of each level of a side; the number was not recorded: always 1."""
+        return [(price, size, 1) for price, size in (self.bids if side == "buy" else self.asks)]
+
+    def orders(self, side: Side) -> None:
+        """Return ``None``: single orders were not recorded."""
 
 
 class Market:
@@ -48,6 +77,11 @@ class Market:
         self._openings, self._entries = minute.openings, minute.entries
         self._offsets = [entry.offset for entry in self._entries]
         self._updates, self._matches = self._indices("l2update"), self._indices("match")
+        self._numbered: dict[str, list[int]] = {}
+        for index, entry in enumerate(self._entries):
+            if "sequence" in entry.message:
+                self._numbered.setdefault(entry.product_id, []).append(index)
+        self._began = datetime.fromisoformat(min(entry.message["time"] for entry in self._entries if entry.product_id))
         self._depths: dict[str, tuple[int, Depth]] = {}  # the book after so many updates, as last asked for
         self._status = msgspec.json.encode(derive.status(self.products, self.delisted))
         self.keys = frozenset(key for entry in self._entries for key in entry.keys)
@@ -89,7 +123,7 @@ class Market:
             case "status", _:
                 return "status", self._status
             case "level3", _:
-                return "level3", _LEVEL3_SCHEMA
+                return "level3", LEVEL3_SCHEMA
         return None
 
     def snapshot(self, product_id: str, position: int) -> bytes:
@@ -99,14 +133,46 @@ class Market:
         wanted = bisect_left(updates, index)
         if not wanted:
             return self._fill(opening.snapshot, loop)
+        newest = msgspec.json.decode(self._fill(self._entries[updates[wanted - 1]], loop))
+        return msgspec.json.encode(derive.snapshot(product_id, self._depth(product_id, wanted), newest["time"]))
+
+    def book(self, product_id: str, position: int) -> RecordedBook:
+        """Return the book of a product as the messages before ``position`` left it, as REST has it."""
+        loop, index = divmod(position, len(self._entries))
+        opening = self._openings[product_id]
+        depth = self._depth(product_id, bisect_left(self._updates.get(product_id, []), index))
+        last, numbered = opening.last_match, self._numbered.get(product_id, [])
+        newest = self._entries[numbered[at - 1]] if (at := bisect_left(numbered, index)) else last
+        trades = bisect_left(self._matches.get(product_id, []), index)
+        return RecordedBook(
+            sequence=(newest.message["sequence"] if newest else 0) + loop * opening.sequences,
+            trade_id=(last.message["trade_id"] if last else 0) + loop * opening.trades + trades,
+            time=self._began + timedelta(seconds=self.due_at(position)),
+            bids=tuple(depth.bids),
+            asks=tuple(depth.asks),
+        )
+
+    def trade(self, product_id: str, trade_id: int) -> bytes | None:
+        """Return a trade as a ``match``, whenever it is made; ``None`` for one that is older than the recording."""
+        last = self._openings[product_id].last_match
+        if last is None or trade_id < last.message["trade_id"]:
+            return None
+        if trade_id == last.message["trade_id"]:
+            return self._fill(last, 0).replace(b'"last_match"', b'"match"', 1)
+        matches = self._matches[product_id]
+        loop, number = divmod(trade_id - last.message["trade_id"] - 1, len(matches))
+        return self._fill(self._entries[matches[number]], loop)
+
+    def _depth(self, product_id: str, wanted: int) -> Depth:
+        """Return the book after so many updates of one repetition; not to be changed."""
+        opening, updates = self._openings[product_id], self._updates.get(product_id, [])
         done, depth = self._depths.get(product_id, (len(updates) + 1, opening.depth))
         if done > wanted:  # the book at hand is ahead of the one asked for
             done, depth = 0, opening.depth.copy()
         for update in updates[done:wanted]:
             depth.apply(self._entries[update].message["changes"])
         self._depths[product_id] = wanted, depth
-        newest = msgspec.json.decode(self._fill(self._entries[updates[wanted - 1]], loop))
-        return msgspec.json.encode(derive.snapshot(product_id, depth, newest["time"]))
+        return depth
 
     def last_match(self, product_id: str, position: int) -> bytes | None:
         """Return the latest trade before ``position`` as a ``last_match``; ``None`` where nothing trades."""
@@ -138,13 +204,14 @@ class Market:
         opening = self._openings[message["product_id"]]
         trade_id = message.get("trade_id", message.get("last_trade_id", 0))
         return entry.text % {
-            b"minute": _minute_text(message["time"][:16], loop),
+            b"minute": minute_text(message["time"][:16], loop),
             b"sequence": message.get("sequence", 0) + loop * opening.sequences,
             b"trade_id": trade_id + loop * opening.trades,
         }
 
 
-@functools.lru_cache(maxsize=8)
-def _minute_text(minute: str, loops: int) -> bytes:
-    later = datetime.fromisoformat(minute) + timedelta(seconds=loops * PERIOD)
-    return later.strftime("%Y-%m-%dT%H:%M").encode()
+@functools.lru_cache(maxsize=64)
+def minute_text(minute: str, later: int) -> bytes:
+    """Return the minute of a time, ``later`` minutes later, as it stands in messages."""
+    moment = datetime.fromisoformat(minute) + timedelta(minutes=later)
+    return moment.strftime("%Y-%m-%dT%H:%M").encode()

@@ -13,6 +13,7 @@ from twisted.internet.protocol import connectionDone
 from zope.interface import implementer
 
 from .faults import Refusal
+from .web import is_request
 
 if TYPE_CHECKING:
     from autobahn.websocket.types import ConnectionRequest
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from .connection import Connection
     from .lines import Lines
+    from .web import RestSite
 
 __all__ = ["ExchangeFactory", "ExchangeProtocol"]
 
@@ -34,9 +36,11 @@ class ExchangeProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     factory: ExchangeFactory
     transport: Any
+    data: bytes
     connection: Connection
     _upgrade: Refusal | str | None = None
     _upgrade_began = False
+    _rest: Any = None  # whoever serves REST on this line, if that is what it is for
     _ended = False  # we end the TCP line: nothing is sent or taken any more
 
     # -- from below
@@ -47,11 +51,29 @@ class ExchangeProtocol(WebSocketServerProtocol):  # type: ignore[misc]
         self.connection = self.factory.lines.accept(self)
 
     def processHandshake(self) -> None:
-        """Octets of the upgrade came: go on, unless this one is to be ignored."""
+        """Octets of the upgrade came: go on, unless this one is to be ignored, or is a request for REST."""
         if not self._upgrade_began:
+            head, end, _ = self.data.partition(b"\r\n\r\n")
+            if not end:
+                return
+            if is_request(head):
+                self._serve_rest()
+                return
             self._upgrade_began, self._upgrade = True, self.factory.lines.plans.upgrades.take()
         if self._upgrade != "ignore":
             super().processHandshake()
+
+    def _serve_rest(self) -> None:
+        self.connection.wire_serves_rest()
+        received, self.data = self.data, b""
+        self._rest = self.factory.site.serve(self.transport, received)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Octets came."""
+        if self._rest is None:
+            super().dataReceived(data)
+        else:
+            self._rest.dataReceived(data)
 
     def onConnect(self, request: ConnectionRequest) -> None:
         """The upgrade is well-formed: refuse it if so planned."""
@@ -85,6 +107,8 @@ class ExchangeProtocol(WebSocketServerProtocol):  # type: ignore[misc]
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The TCP line is gone. Autobahn's own version would log a client's distrust as an error of ours."""
+        if self._rest is not None:
+            self._rest.connectionLost(reason)
         self._connectionLost(reason)
         self.connection.wire_lost()
 
@@ -145,6 +169,7 @@ class ExchangeFactory(WebSocketServerFactory):  # type: ignore[misc]
 
     Args:
         lines: Where the lines are told to.
+        site: Serves REST on lines that are for that.
         reactor: Whose reactor it is.
         compression: Whether an offer of permessage-deflate is accepted.
     """
@@ -152,9 +177,9 @@ class ExchangeFactory(WebSocketServerFactory):  # type: ignore[misc]
     protocol = ExchangeProtocol
     noisy = False
 
-    def __init__(self, lines: Lines, reactor: Any, *, compression: bool) -> None:
+    def __init__(self, lines: Lines, site: RestSite, reactor: Any, *, compression: bool) -> None:
         super().__init__(reactor=reactor)
-        self.lines = lines
+        self.lines, self.site = lines, site
         self.setProtocolOptions(
             # Autobahn's timers run on the process-wide loop; ours run on the reactor given.
             openHandshakeTimeout=0,

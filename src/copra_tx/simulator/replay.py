@@ -5,20 +5,59 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
 
-    from .market import Market
     from .minute import Key
     from .outgoing import Outgoing
     from .wire import Timers
 
-__all__ = ["Pace", "Replay"]
+__all__ = ["Entry", "Pace", "Played", "Replay"]
 
 _SLICE = 256 * 1024  # bytes sent before the reactor gets its turn, should the transport never push back
+_PASSED = 16  # as many as one message that nobody wants counts for
 _TICK = 0.005  # seconds; messages due within one tick go out together
+
+
+class Entry(Protocol):
+    """What stands at one position of a market."""
+
+    @property
+    def type(self) -> str:
+        """The message's ``type``; of a ``level3`` row, its first member."""
+
+    @property
+    def product_id(self) -> str:
+        """The message's product; empty if it has none."""
+
+    @property
+    def keys(self) -> frozenset[Key]:
+        """Whose subscribers get it."""
+
+
+class Played(Protocol):
+    """A market that goes on for ever: messages at positions, each due at its time. See ``Market`` for the meaning."""
+
+    @property
+    def keys(self) -> frozenset[Key]:
+        """Every channel and product that ever gets a message."""
+
+    def due(self, seconds: float) -> int:
+        """Return the position of the first message that is not yet due ``seconds`` after the beginning."""
+
+    def due_at(self, position: int) -> float:
+        """Return when the message at ``position`` is due, in seconds after the beginning."""
+
+    def entry(self, position: int) -> Entry:
+        """Return what stands at ``position``."""
+
+    def message(self, position: int) -> bytes:
+        """Return the message at ``position``, in the bytes of the wire."""
+
+    def greeting(self, key: Key, position: int) -> tuple[str, bytes] | None:
+        """Return type and bytes of what a new subscriber gets before the message at ``position``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +72,7 @@ class Pace:
         speed: Its seconds in one second of the clock; infinite: as fast as the client reads.
     """
 
-    market: Market
+    market: Played
     clock: IReactorTime
     began: float
     speed: float
@@ -46,6 +85,14 @@ class Pace:
     def due(self) -> float:
         """Return the position of the first message that is not due yet; infinite if there is none."""
         return math.inf if self.unlimited else self.market.due(self._time())
+
+    def position(self, furthest: int) -> int:
+        """Return where the market is; at unlimited speed it is where its ``furthest`` client is."""
+        return furthest if self.unlimited else self.market.due(self._time())
+
+    def shifted(self, position: int, seconds: float) -> int:
+        """Return the position that many seconds of the market later, or earlier; the beginning at the earliest."""
+        return self.market.due(max(0.0, self.market.due_at(position) + seconds))
 
     def wait(self, position: int) -> float:
         """Return in how many seconds of the clock the message at ``position`` is due, at a limited speed."""
@@ -126,11 +173,12 @@ class Replay:
                 self._timers.start("tick", 0, self.pump)
                 return
             entry = market.entry(self.position)
-            if not entry.keys.isdisjoint(self._wanted):
+            if keys := entry.keys & self._wanted:
                 payload = market.message(self.position)
                 sent += len(payload)
-                self._outgoing.send(payload, entry.type, entry.product_id)
+                self._outgoing.send(payload, entry.type, entry.product_id, keys)
             self.position += 1
+            sent += _PASSED
         if self._paused:
             return
         self._timers.stop("lag")  # nothing is left behind

@@ -19,7 +19,7 @@ import msgspec
 from .keys import CLOCK_TOLERANCE, ApiKey
 from .minute import Key
 
-__all__ = ["Allowance", "Answer", "Session", "Venue"]
+__all__ = ["Allowance", "Answer", "Session", "Venue", "venue_name"]
 
 UNPARSABLE = b"invalid (un)subscribe msg"
 """What the venue answers to a request it cannot parse. It is not JSON."""
@@ -38,6 +38,11 @@ _PRODUCT_CHANNELS = frozenset(
 )
 _CHANNELS = _PRODUCT_CHANNELS | {"status", "rfq_matches", "balance"}
 _SIGNED = frozenset({"level2", "level3", "full", "user", "balance"})
+
+
+def venue_name(channel: str) -> str:
+    """Return a channel's name as the venue writes it in its answers."""
+    return _ECHOED.get(channel, channel)
 
 
 @dataclass(slots=True)
@@ -273,7 +278,7 @@ class Venue:
         """Return what one channel of a request comes to."""
         own: Mapping[str, Any] = channel if isinstance(channel, dict) else {"name": channel}
         asked = str(own.get("name", ""))
-        item = _Item(_ECHOED.get(asked, asked))
+        item = _Item(venue_name(asked))
         if item.channel not in _CHANNELS:
             raise _Refusal(f"{asked} is not a valid channel")
         if item.channel in _SIGNED and not (signed or leaving):
