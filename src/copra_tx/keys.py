@@ -12,8 +12,8 @@ from .feed.credentials import ExchangeCredentials
 from .feed.dialect import Dialect, Signer
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 __all__ = ["TOKEN_SECONDS", "CdpCredentials", "signer_of"]
 
@@ -61,6 +61,11 @@ class CdpCredentials:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.algorithm}>"
+
+    @property
+    def public_key(self) -> EllipticCurvePublicKey | Ed25519PublicKey:
+        """What its tokens are checked with."""
+        return self._private_key.public_key()
 
     def token(self, now: int, nonce: str) -> str:
         """
