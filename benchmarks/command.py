@@ -75,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     published.add_argument("--stated", type=Path, default=STATED, help="file for the ratios that quick looks for")
     published.set_defaults(action=_publish)
 
+    prepare = actions.add_parser("prepare", help="make the environments that quick needs, and measure nothing")
+    prepare.set_defaults(action=_prepare)
+
     quick = actions.add_parser("quick", help="look for a loss of a factor of two against what is published")
     quick.set_defaults(action=_quick)
     return parser
@@ -138,6 +141,10 @@ def _everything(arguments: argparse.Namespace) -> None:
 def _publish(arguments: argparse.Namespace) -> None:
     for path in publish(read_results(arguments.results), arguments.folder, arguments.stated):
         print(path)
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
+    check.prepare(Environments(arguments.environments))
 
 
 def _quick(arguments: argparse.Namespace) -> None:

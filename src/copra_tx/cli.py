@@ -94,6 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_speed(simulate)
     _add_seconds(simulate)
+
+    _command(commands, "doctor", _doctor, "tell which ways in this installation has, and try each")
     return parser
 
 
@@ -190,6 +192,12 @@ def _simulate(parsed: argparse.Namespace) -> int:
 
     names = ("host", "port", "tls", "speed", "products", "feed", "seed", "seconds")
     return simulate(**{name: getattr(parsed, name) for name in names})
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from .commands.doctor import examine
+
+    return examine()
 
 
 def _configured(

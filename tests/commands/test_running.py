@@ -14,7 +14,7 @@ from support.processes import COPRA_TX, Process, process
 pytestmark = pytest.mark.asyncio_only  # the programs choose their own reactor: once is enough
 
 BEGIN = """
-    import signal, sys
+    import os, signal, sys
     from twisted.application.service import Service
     from twisted.internet.defer import Deferred
     from copra_tx.bridge import reactor_for
@@ -22,13 +22,16 @@ BEGIN = """
 
     reactor = reactor_for(None)
 
+    def tell(text):
+        os.write(1, text.encode() + b"\\n")  # which a signal's handler may do whatever it interrupts
+
     class Telling(Service):
         stopped = None
         def startService(self):
-            print("started", flush=True)
-            reactor.callWhenRunning(print, "running", flush=True)
+            tell("started")
+            reactor.callWhenRunning(tell, "running")
         def stopService(self):
-            print("stopping", flush=True)
+            tell("stopping")
             return self.stopped
 
     service = Telling()
@@ -91,7 +94,7 @@ async def test_a_second_signal_ends_it_at_once(complaint: str) -> None:
     code = f"""
         service.stopped = Deferred()
         run = Run(reactor)
-        run.at_the_very_end(lambda: print("cleaned", flush=True))
+        run.at_the_very_end(lambda: tell("cleaned"))
         if {complaint!r}: reactor.callWhenRunning(run.end, {complaint!r})
         sys.exit(run(service))
     """

@@ -158,7 +158,7 @@ def test_a_reconnection_restores_exactly_what_was_wanted(stage: Stage) -> None:
     asked = stage.feed.asked(stage.hall.exchange.received[before:])
     asked.pop("heartbeats", None)
     assert asked == {stage.feed.books: [ETH], stage.feed.trades: [ETH]}
-    stage.hall.pass_time(5)
+    stage.hall.pass_time(10)
     assert {"snapshot", "match"} <= stage.kinds(client, ETH)
     assert stage.kinds(client, BTC) == set()
     stage.end(client)

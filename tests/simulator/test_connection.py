@@ -360,3 +360,15 @@ def test_lines_say_what_they_are(fake_reactor: FakeReactor) -> None:
     fake_reactor.advance(0)
     assert repr(connection) == "<Connection lost, 1 requests, 2 subscriptions>"
     assert repr(SimulatedExchange(fake_reactor)) == "<SimulatedExchange not listening, 0 connections>"
+
+
+def test_a_quiet_market_stays_quiet_for_as_long_as_it_is_told(fake_reactor: FakeReactor) -> None:
+    """Nothing but heartbeats for an hour, and then an order."""
+    hall = Hall(fake_reactor, seed=1, order_rate=0.00025, market_minutes=180, products=[BTC])
+    client = hall.connect()
+    client.send({"type": "subscribe", "product_ids": [BTC], "channels": ["heartbeat", "level2_batch"]})
+    hall.pass_time(3600.0, step=10.0)
+    assert set(client.types()) == {"subscriptions", "snapshot", "heartbeat"}
+    assert client.messages[-1]["time"] > "2026-07-07T23:57:40"
+    hall.pass_time(3600.0, step=10.0)
+    assert 0 < Counter(client.types())["l2update"] < 5

@@ -271,9 +271,9 @@ def test_a_market_has_what_it_was_told() -> None:
     assert isinstance(SimulatedExchange().market, Market)
 
 
-@pytest.mark.parametrize("wrong", [{"order_rate": 0}, {"book_depth": 0}])
+@pytest.mark.parametrize("wrong", [{"order_rate": 0}, {"book_depth": 0}, {"market_minutes": 0.5}])
 def test_an_order_flow_that_cannot_be(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match="order_rate and book_depth must be above zero"):
+    with pytest.raises(ConfigurationError, match="orders a second, orders on each side and whole minutes above zero"):
         SimulatedExchange(seed=1, **wrong)
 
 

@@ -267,5 +267,5 @@ def test_it_may_begin_at_any_time() -> None:
 
 @pytest.mark.parametrize("wrong", [{"rate": 0}, {"depth": 0}, {"minutes": 0}, {"minutes": 1.5}])
 def test_numbers_that_cannot_be(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ConfigurationError, match="must be above zero"):
+    with pytest.raises(ConfigurationError, match="orders a second, orders on each side and whole minutes above zero"):
         FlowMarket([BTC], seed=1, **wrong)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,20 @@ def test_the_book_is_where_the_feed_is(fake_reactor: FakeReactor) -> None:
     client.ask("subscribe", "heartbeat", BTC)
     booth.pass_time(20.0)
     assert booth.get(BOOK)[2]["sequence"] == client.messages[-1]["sequence"]
+
+
+def test_the_time_is_that_of_the_messages_if_so_told(fake_reactor: FakeReactor) -> None:
+    began = 1700000000.0
+    booth = Booth(
+        fake_reactor,
+        began=datetime.fromtimestamp(began, UTC),
+        now=lambda: began + fake_reactor.seconds(),
+    )
+    client = booth.connect()
+    client.ask("subscribe", "heartbeat", BTC)
+    booth.pass_time(20.0)
+    newest = datetime.fromisoformat(client.messages[-1]["time"])
+    assert newest.timestamp() == booth.get("/time")[2]["epoch"] == began + 20.0
 
 
 def test_who_asks_too_often_is_refused(fake_reactor: FakeReactor) -> None:

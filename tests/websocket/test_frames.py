@@ -112,3 +112,17 @@ def test_a_large_frame_of_which_only_so_much_is_there(there: int) -> None:
     data = frame(b"x" * 65537)[:there]
     lacking = 65547 - there if there >= 10 else 0  # before its length is known, nobody knows what it lacks
     assert split(data, 0, NO_LIMIT) == ([], 0, lacking, False)
+
+
+@pytest.mark.parametrize("limit", [0, 1, NO_LIMIT])
+@pytest.mark.parametrize(
+    "end",
+    [
+        *(b"", b"\x81", b"\x81\x00", b"\x81\x00\x81", b"\x81\x01", b"\x81\x01x", b"\x81\x02x"),
+        *(b"\x81\x7e", b"\x81\x7f\0", b"\x81\x80", b"\x89", b"\x89\x00", b"\x89\x01x"),
+    ],
+)
+def test_the_last_three_bytes_are_looked_at_alike(end: bytes, limit: int) -> None:
+    assert split(end, 0, limit) == naive(end, limit, TEXT)
+    data = frame(b"") + end
+    assert split(data, 2, limit)[2:] == naive(end, limit, TEXT)[2:]

@@ -13,7 +13,6 @@ from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from copra_tx.websocket import ClientProtocol
-from copra_tx.websocket.receiving import COLLECT_ABOVE
 from support.world import BTC, Recorder, World, outcome
 
 TEXT, BINARY, CLOSE, PING, PONG, COMPRESSED = 0x81, 0x82, 0x88, 0x89, 0x8A, 0xC1
@@ -219,7 +218,7 @@ def test_a_compressed_message_that_cannot_be_decoded(bad: bytes) -> None:
 
 
 def test_a_large_frame_is_collected_in_pieces() -> None:
-    message = ticker(x="x" * (COLLECT_ABOVE * 8))
+    message = ticker(x="x" * 131072)
     data = frame(message) + frame(ticker())
     pieces = [data[at : at + 5000] for at in range(0, len(data), 5000)]
     fast, slow = run(Hasty, pieces), run(Slow, pieces)
@@ -231,7 +230,7 @@ def test_closing_while_a_large_frame_comes_in() -> None:
     world = World()
     client = world.client(kind=Recorder)
     server = world.open()
-    data = frame(ticker(x="x" * (COLLECT_ABOVE * 4)))
+    data = frame(ticker(x="x" * 65536))
     world.line.receive(data[:1000])
     done = outcome(client.close())
     world.line.receive(data[1000:])

@@ -12,7 +12,6 @@ from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
 from copra_tx.bridge.transports import LoopEndpoint
 from copra_tx.errors import ConfigurationError
-from copra_tx.websocket import transports
 from copra_tx.websocket.dialing import TlsEndpoint, make_endpoint
 from copra_tx.websocket.options import Options
 from copra_tx.websocket.transports import TRANSPORTS, choose_transport
@@ -44,18 +43,14 @@ def test_what_is_asked_for_is_chosen(on_asyncio: Any, wanted: str) -> None:
     assert type(endpoint) is (TlsEndpoint if wanted == "twisted" else LoopEndpoint)
 
 
-def test_the_best_that_can_be_used_is_chosen_by_itself(
-    on_asyncio: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> None:
-    monkeypatch.setattr(transports, "AUTOMATIC", ALL)
+def test_the_best_that_can_be_used_is_chosen_by_itself(on_asyncio: Any, request: pytest.FixtureRequest) -> None:
     assert choose_transport(FakeReactor(), "auto") == "twisted"
     assert choose_transport(on_asyncio, "auto") == "fastnet"
     request.getfixturevalue("without_aiofastnet")
     assert choose_transport(on_asyncio, "auto") == "asyncio"
 
 
-def test_on_uvloop_its_own_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transports, "AUTOMATIC", ALL)
+def test_on_uvloop_its_own_is_chosen() -> None:
     loop = uvloop.new_event_loop()
     try:
         reactor = AsyncioSelectorReactor(loop)

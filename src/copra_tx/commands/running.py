@@ -51,7 +51,7 @@ class Run:
             self._reactor.callWhenRunning(self._reactor.stop)
 
     def at_the_very_end(self, cleanup: Callable[[], None]) -> None:
-        """Have something called even if the run is cut short; it may be called twice."""
+        """Have something called even if the run is cut short, by a signal's handler then; it may be called twice."""
         self._cleanups.append(cleanup)
 
     def __call__(self, service: IService) -> int:
@@ -86,9 +86,13 @@ class Run:
         if not self._ended:
             self._reactor.callFromThread(self.end)
             return
-        # A second one: something keeps us.
-        self._clean_up()
-        os._exit(self._status())
+        # A second one: something keeps us. It may have come in the midst of a write, which then fails here.
+        status = 1
+        try:
+            self._clean_up()
+            status = self._status()
+        finally:
+            os._exit(status)
 
     def _clean_up(self) -> None:
         for cleanup in self._cleanups:

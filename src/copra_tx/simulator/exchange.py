@@ -106,13 +106,15 @@ class SimulatedExchange(ExchangeFaults, Service):
         seed: Makes the market of a flow of orders; the same seed gives the same bytes. ``None`` for the recorded one.
         order_rate: With a seed, how many orders, cancellations and changes a second each product has.
         book_depth: With a seed, how many orders rest on each side of each book, about.
-        began: With a seed, when its messages say that the market began. The default is a fixed time.
+        market_minutes: With a seed, after how many minutes all orders are cancelled and the market begins anew.
+        began: With a seed, when its messages say that the market began. The default is a fixed time; for messages that
+            agree with ``GET /time``, give the time of ``now`` at the start.
         feed: ``"exchange"`` or ``"advanced"``.
         client_id: Whether frames of the Advanced Trade feed have the empty ``client_id`` that they had until 2025.
 
     Raises:
-        ConfigurationError: If ``speed``, ``order_rate`` or ``book_depth`` is not above zero, or one string is given for
-            several products.
+        ConfigurationError: If ``speed``, ``order_rate``, ``book_depth`` or ``market_minutes`` is not above zero, or one
+            string is given for several products.
     """
 
     def __init__(
@@ -141,6 +143,7 @@ class SimulatedExchange(ExchangeFaults, Service):
         seed: int | None = None,
         order_rate: float = 10.0,
         book_depth: int = 100,
+        market_minutes: int = 5,
         began: datetime = BEGAN,
         feed: str = "exchange",
         client_id: bool = False,
@@ -153,15 +156,9 @@ class SimulatedExchange(ExchangeFaults, Service):
         self._reactor, self._host, self._port, self._tls = reactor, host, port, tls
         self._speed, self._compression = speed, compression
         self._products, self._delisted = frozenset(products), frozenset(delisted)
-        self._make_market = (
-            functools.partial(_recorded, self._products, self._delisted)
-            if seed is None
-            else functools.partial(_made, self._products, self._delisted, seed, order_rate, book_depth, began)
-        )
-        if not (order_rate > 0 and book_depth > 0):
-            raise ConfigurationError(
-                f"order_rate and book_depth must be above zero, not {order_rate!r}, {book_depth!r}"
-            )
+        if seed is not None:  # the recorded one is made when it is needed: that takes a while
+            flow = (seed, order_rate, book_depth, market_minutes, began)
+            self.market = _made(self._products, self._delisted, *flow)
         if feed not in ("exchange", "advanced"):
             raise ConfigurationError(f"feed is 'exchange' or 'advanced', not {feed!r}")
         self._feed, self._client_id, self._time_of_beginning = feed, client_id, began
@@ -226,7 +223,7 @@ class SimulatedExchange(ExchangeFaults, Service):
     @functools.cached_property
     def market(self) -> Market | FlowMarket:
         """The market: the recorded one, or with a ``seed`` a ``FlowMarket``, which knows its books at any sequence."""
-        return self._make_market()
+        return _recorded(self._products, self._delisted)
 
     @functools.cached_property
     def _played(self) -> Played:
@@ -341,7 +338,13 @@ def _recorded(products: frozenset[str], delisted: frozenset[str]) -> Market:
 
 @functools.lru_cache(maxsize=4)
 def _made(
-    products: frozenset[str], delisted: frozenset[str], seed: int, rate: float, depth: int, began: datetime
+    products: frozenset[str],
+    delisted: frozenset[str],
+    seed: int,
+    rate: float,
+    depth: int,
+    minutes: int,
+    began: datetime,
 ) -> FlowMarket:
     """Return the market made of this seed; it is made as it goes, and can be shared."""
-    return FlowMarket(products, delisted, seed=seed, rate=rate, depth=depth, began=began)
+    return FlowMarket(products, delisted, seed=seed, rate=rate, depth=depth, minutes=minutes, began=began)

@@ -123,7 +123,8 @@ class FlowMarket:
     ) -> None:
         if not (rate > 0 and depth > 0 and minutes > 0 and minutes == int(minutes)):
             raise ConfigurationError(
-                f"rate, depth and minutes must be above zero, minutes whole, not {rate!r}, {depth!r} and {minutes!r}"
+                "a market of orders has orders a second, orders on each side and whole minutes above zero, "
+                f"not {rate!r}, {depth!r} and {minutes!r}"
             )
         self.products, self.delisted = frozenset(products), frozenset(delisted)
         self._began, self._period = began, int(minutes) * 60

@@ -17,7 +17,7 @@ from copra_tx.errors import ConfigurationError
 from copra_tx.feed import exchange
 from copra_tx.feed.dialect import Dialect
 
-__all__ = ["LARGE", "NOT_JSON", "Decoding", "LazyMessage"]
+__all__ = ["LARGE", "NOT_JSON", "Decoding", "LazyMessage", "look_at"]
 
 _PRIVATE = {"payload": "copra-tx payload", "_decoded": "copra-tx decoded"}
 
@@ -93,6 +93,14 @@ class _LazyEnvelope(LazyMessage, gc=False, rename=_PRIVATE | {"type": "channel",
 _KINDS = {"type": LazyMessage, "channel": _LazyEnvelope}  # by the member that says a message's type
 
 
+look_at: Callable[[bytes], LazyMessage] = msgspec.json.Decoder(LazyMessage).decode
+"""
+Read what a ``LazyMessage`` knows, but for its ``payload``; ``msgspec.ValidationError`` if that is no object.
+
+It does not look at the UTF-8 of what it skips.
+"""
+
+
 def _make_lazily(dialect: Dialect) -> Callable[[bytes], LazyMessage]:
     kind = _KINDS[dialect.type_key]
     header = msgspec.json.Decoder(kind).decode
@@ -130,6 +138,7 @@ class Decoding:
 
     Attributes:
         is_dict: Whether messages are plain dicts (and lists), the default.
+        is_shallow: Whether they are only looked at: ``"lazy"``, or ``None``.
         decode: Bytes to a message as the client looks at it; raises one of ``NOT_JSON``.
         type_of: That message to its type; raises ``KeyError``, ``TypeError`` or ``AttributeError`` where there is none.
         present: That message to what ``on_message`` gets, or ``None`` where it is the same; raises
@@ -144,7 +153,7 @@ class Decoding:
     present: Callable[[Any], Any] | None
 
     def __init__(self, choice: object, dialect: Dialect = exchange.DIALECT) -> None:
-        self.is_dict = choice == "dict"
+        self.is_dict, self.is_shallow = choice == "dict", choice is None or choice == "lazy"
         self.decode, self.type_of, self.present = _whole, itemgetter(dialect.type_key), None
         if self.is_dict:
             return

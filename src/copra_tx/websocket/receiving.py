@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MESSAGE_PATH", "FastReceiving"]
 
-COLLECT_ABOVE = 16 * 1024
-"""Bytes: a frame that lacks more is collected in pieces; Autobahn's buffer is copied with every read."""
-
 MESSAGE_PATH = (
     *("dataReceived", "consumeData", "processData", "onFrameBegin", "onFrameData", "onFrameEnd"),
     *("onMessageBegin", "onMessageFrameBegin", "onMessageFrameData", "onMessageFrameEnd", "onMessageFrame"),
@@ -59,7 +56,7 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
     data: bytes  # Autobahn's receive buffer
     receives_fast = False
     _most = NO_LIMIT  # octets of a payload that is taken
-    _pieces: list[bytes] | None = None  # of a large frame that is not complete; Autobahn's buffer is empty meanwhile
+    _pieces: list[bytes] | None = None  # of a frame that is not complete; Autobahn's buffer is empty meanwhile
     _lacking = 0  # octets that frame still lacks
 
     def _take_payload(self, payload: bytes) -> bool:
@@ -122,21 +119,27 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
             super().consumeData()
             return
         while True:
-            if self._is_between_messages() and (not self._consume_plain() or self.state == CLOSED):
+            if self._is_between_messages() and (not self._consume_plain(self.data) or self.state == CLOSED):
                 return
             # one step of Autobahn's parser: a header, or a payload as far as it is there
             if not self.processData() or self.state == CLOSED:
                 return
 
-    def _consume_plain(self) -> bool:
-        """Take the plain frames at the head of the buffer; tell whether the next one is Autobahn's to parse."""
+    def _consume_plain(self, data: bytes, start: int = 0) -> bool:
+        """
+        Take the plain frames that begin at ``start``, and tell whether the next one is Autobahn's to parse.
+
+        What is left is in Autobahn's buffer then, or among the pieces.
+        """
         while True:
-            data = self.data
-            kind = COMPRESSED_TEXT if self._perMessageCompress is not None and data[:1] == b"\xc1" else TEXT
-            payloads, position, lacking, is_foreign = split(data, 0, self._most, kind)
+            kind = TEXT
+            if self._perMessageCompress is not None and data[start : start + 1] == b"\xc1":
+                kind = COMPRESSED_TEXT
+            payloads, position, lacking, is_foreign = split(data, start, self._most, kind)
             if not payloads:
-                if lacking > COLLECT_ABOVE:
-                    self._pieces, self._lacking, self.data = [data], lacking, b""
+                self.data = data[start:]
+                if lacking:
+                    self._pieces, self._lacking, self.data = [self.data], lacking, b""
                 return is_foreign
             self.data = data[position:]
             if kind == COMPRESSED_TEXT:
@@ -149,9 +152,10 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
                     back = sum(len(payload) + header_size(len(payload)) for payload in payloads[taken:])
                     self.data = data[position - back : position] + self.data
                     return True
-            if not is_foreign or self._perMessageCompress is None:
-                return is_foreign
-            # With compression, what follows may be the other kind of plain frame: look again.
+            if is_foreign and self._perMessageCompress is None:
+                return True
+            # Look again: with compression, what follows may be the other kind of plain frame.
+            data, start = self.data, 0
 
     def _take_compressed(self, frames: Sequence[bytes]) -> bool:
         """Inflate and take messages; tell whether the line is still open."""
@@ -179,16 +183,28 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
             self._onMessage(payload, isBinary=False)
 
     def _receive_piece(self, data: bytes) -> None:
-        if len(data) < self._lacking and self.state == OPEN:
-            assert self._pieces is not None
-            self._pieces.append(data)
+        pieces, lacking = self._pieces or [], self._lacking
+        if self.state == OPEN and len(data) < lacking:
+            pieces.append(data)
             self._lacking -= len(data)
             self.trafficStats.incomingOctetsWireLevel += len(data)
-        else:
-            # complete, or nothing for us any more: back to where it belongs
-            pieces, self._pieces = self._pieces, None
-            self.data = b"".join(pieces or ())
+            return
+        self._pieces = None
+        if self.state != OPEN:  # nothing for us any more: back to where it belongs
+            self.data = b"".join(pieces)
             self._dataReceived(data)
+            return
+        # It is complete. All that follows it is cut where it is: to join them would copy the whole read.
+        self.trafficStats.incomingOctetsWireLevel += len(data)
+        pieces.append(data[:lacking])
+        self.data = b"".join(pieces)
+        self.consumeData()
+        if self.data or not self._is_between_messages():  # it was not to be taken, or something ended the line
+            self.data += data[lacking:]
+            if self.state != CLOSED:
+                self.consumeData()
+        elif self._consume_plain(data, lacking):
+            self.consumeData()
 
     def _count(self, messages: int, octets: int, inflated_octets: int) -> None:
         stats: TrafficStats = self.trafficStats

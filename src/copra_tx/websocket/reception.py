@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from copra_tx.feed.dialect import error_words
 from copra_tx.feed.exchange import UNREADABLE_REQUEST
 
-from .decoding import LARGE, NOT_JSON, Decoding, is_row
+from .decoding import LARGE, NOT_JSON, Decoding, is_row, look_at
 from .delivery import SLICE
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Reception:
         delivery, on_message, waiting = self._delivery, self._client.on_message, self._delivery.waiting
         put = self._buffer.put if self._buffer.active else None
         is_plain, data_types = self._takes_plain and not self._subscriptions.is_selective, self._data_types
-        messages: Iterator[Any] = map(self._decode, left) if is_plain else self._selected(left)
+        messages = map(self._decode, left) if is_plain else self._selected(left)
         before = left.__length_hint__()
         until = self._clock.seconds() + SLICE if before > CHUNK else 0.0
         delivery.begin()
@@ -153,6 +153,32 @@ class Reception:
 
     def _selected(self, left: Iterator[bytes]) -> Iterator[Any]:
         """Yield what ``on_message`` gets, where that takes more than a look at the type; until something waits."""
+        if self._decoding.is_shallow and not self._subscriptions.is_selective:
+            return self._looked_at(left)
+        return self._presented_of(left)
+
+    def _looked_at(self, left: Iterator[bytes]) -> Iterator[Any]:
+        # As below, without a call of ours for each message.
+        data_types, as_bytes, waiting = self._data_types, self._decoding.present is not None, self._delivery.waiting
+        for payload in left:
+            if not payload.isascii():
+                payload.decode()  # a decoder that skips fields does not look at their UTF-8
+            try:
+                message = look_at(payload)
+                is_data = message.type in data_types
+                message.payload = payload
+            except (msgspec.ValidationError, TypeError):  # no object; a type that is none
+                message = self._decode(payload)
+                is_data = self._is_data(message)
+            if is_data:
+                yield payload if as_bytes else message
+                continue
+            self._deliver_message(message)
+            self._counters.messages -= 1
+            if waiting:
+                return
+
+    def _presented_of(self, left: Iterator[bytes]) -> Iterator[Any]:
         waiting = self._delivery.waiting
         for payload in left:
             message = self._decode(payload)

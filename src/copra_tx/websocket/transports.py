@@ -10,7 +10,7 @@ from copra_tx.errors import ConfigurationError
 
 __all__ = ["TRANSPORTS", "choose_transport", "loop_connect"]
 
-AUTOMATIC = ("twisted",)
+AUTOMATIC = ("fastnet", "asyncio", "twisted")
 """What ``"auto"`` chooses from, the best first."""
 
 TRANSPORTS = ("auto", "fastnet", "asyncio", "twisted")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from copra_tx.errors import LineError, TlsError
 from copra_tx.websocket.causes import describe
 from support.peers import Giving, ServerTls, listening, within
-from support.transports import HOST, LOOPS, TLS, Connect, Line, PlainLine, Server, Way, each
+from support.transports import HOST, LOOPS, TLS, Connect, Line, PlainLine, Server, Way, each, turns
 
 BAD_RECORD = b"\x17\x03\x03\x00\x20" + b"x" * 32
 
@@ -73,6 +74,24 @@ async def test_many_records_at_once(connect: Connect) -> None:
             far.transport._write(piece)  # beside the aggregator: a record each
         await near.when(lambda: len(near.heard) == len(b"".join(pieces)))
         assert near.heard == b"".join(pieces)
+
+
+@each(TLS)
+async def test_records_in_pieces(connect: Connect) -> None:
+    """However the network cuts them, each record arrives when its last byte does."""
+    async with connect() as (near, far):
+        tcp, written = far.transport.transport, []
+        far.transport.transport = SimpleNamespace(write=written.append)
+        for number in range(20):
+            far.transport._write(b"%d," % number * number)
+        far.transport.transport = tcp
+        stream = b"".join(written)
+        for begin in range(0, len(stream), 7):
+            tcp.write(stream[begin : begin + 7])
+            await turns(2)
+        await near.when(lambda: near.octets == len(b"".join(b"%d," % number * number for number in range(20))))
+        far.transport.loseConnection()
+        assert await near.end() is ConnectionDone
 
 
 @each(TLS)

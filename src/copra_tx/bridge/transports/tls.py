@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.error import ConnectionDone, ConnectionLost
@@ -145,11 +144,10 @@ def _has_ended(ssl_object: Any) -> bool:
     asyncio calls ``eof_received`` without it, too. uvloop and aiofastnet do not, and aiofastnet's objects cannot be
     asked.
     """
-    read: Callable[[int], bytes] | None = getattr(ssl_object, "read", None)
-    if read is None:
+    if not isinstance(ssl_object, ssl.SSLObject):
         return True
     try:
-        return not read(1)
+        return not ssl.SSLObject.read(ssl_object, 1)  # whatever a subclass makes of it
     except ssl.SSLZeroReturnError:
         return True
     except ssl.SSLError:
