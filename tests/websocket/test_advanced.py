@@ -11,6 +11,7 @@ from copra_tx.errors import SubscriptionRefusedError
 from copra_tx.feed import advanced_trade, exchange
 from copra_tx.websocket import ADVANCED_TRADE_URL, ADVANCED_TRADE_USER_URL, FEED_URL, Channel
 from copra_tx.websocket.pacing import Pacer
+from copra_tx.websocket.subscriptions import split
 from support.advanced import GapRecorder, Venue, joined, l2, trade
 from support.samples import advanced_samples
 from support.world import World, outcome, settle
@@ -67,6 +68,16 @@ def test_one_request_is_open_at_a_time(world: World) -> None:
     assert venue.requests == [HEARTBEATS]
     venue.answer()
     assert len(venue.requests) == 2
+
+
+def test_requests_are_cut_by_channel_and_size() -> None:
+    three, two = Channel("ticker", ["A-USD", "B-USD", "C-USD"]), Channel("status", ["A-USD", "B-USD"])
+    parts = [[(one.name, sorted(one.members)) for one in part] for part in split([three, two], 2, joining=False)]
+    assert parts == [
+        [("ticker", ["A-USD", "B-USD"])],
+        [("ticker", ["C-USD"])],
+        [("status", ["A-USD", "B-USD"])],
+    ]
 
 
 def test_heartbeats_can_be_left_out(world: World) -> None:
