@@ -18,6 +18,15 @@ CLASSES = {name: getattr(errors, name) for name in errors.__all__}
 EXAMPLES: list[tuple[type[Exception], tuple, dict[str, Any], str]] = [
     (errors.CopraError, ("words",), {}, "words"),
     (errors.ConfigurationError, ("name= must be text",), {}, "name= must be text"),
+    (
+        errors.TooManyProductsError,
+        ("level2", 31, 30),
+        {"channel": "level2", "count": 31, "limit": 30},
+        (
+            "31 products of 'level2' are more than the 30 that one connection may hold; spread them over several "
+            "clients, or raise max_level2_products if the venue's limit has changed"
+        ),
+    ),
     (errors.ReactorMismatchError, ("another reactor is in charge",), {}, "another reactor is in charge"),
     (
         errors.WrongThreadError,

@@ -80,6 +80,18 @@ async def test_user_channel(simulated_exchange: SimulatedExchange) -> None:
     assert running.errors == ""
 
 
+@pytest.mark.simulated_exchange(feed="advanced", speed=10)
+async def test_advanced_trade(simulated_exchange: SimulatedExchange) -> None:
+    async with run("advanced_trade.py", "ETH-USD", exchange=simulated_exchange) as running:
+        await running.wrote("a fresh book of ETH-USD with ")
+        await running.wrote(" ETH-USD BUY ")
+        simulated_exchange.skip()
+        await running.wrote("the connection: 1 message missing (sequence_num skipped; expected ")
+        await running.wrote("a fresh book of ETH-USD with ", times=2)
+        await interrupt(running)
+    assert running.errors == ""
+
+
 async def test_subscribing_on_the_fly(simulated_exchange: SimulatedExchange) -> None:
     async with run("subscribe_on_the_fly.py", exchange=simulated_exchange) as running:
         assert await running.ended() == 0

@@ -22,10 +22,14 @@ each. Ctrl-C ends every command."""
 
 KEY = """\
 An API key of Coinbase Exchange, where a channel needs one, is taken from the file of --credentials (TOML, with key,
-secret and passphrase) or from the environment variables COPRA_TX_KEY, COPRA_TX_SECRET and COPRA_TX_PASSPHRASE."""
+secret and passphrase) or from the environment variables COPRA_TX_KEY, COPRA_TX_SECRET and COPRA_TX_PASSPHRASE. A CDP
+API key, for --feed advanced, has no passphrase."""
 
 CHANNELS = ("ticker", "heartbeat")
-"""What is watched if no channel is named."""
+"""What is watched if no channel is named; on the Advanced Trade feed the first of them."""
+
+FEEDS = ("exchange", "advanced")
+"""What can be watched and simulated."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,7 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     watch.add_argument("products", nargs="*", metavar="PRODUCT", help="such as BTC-USD")
     _add_channels(watch)
     watch.add_argument("--account", action="append", default=[], metavar="ID", help="for the channel balance")
-    watch.add_argument("--feed-url", metavar="URL", help="address of the feed instead of Coinbase Exchange's")
+    watch.add_argument("--feed", choices=FEEDS, help="Coinbase Exchange (the default), or Advanced Trade")
+    watch.add_argument("--feed-url", metavar="URL", help="address of the feed instead of Coinbase's")
     watch.add_argument("--sandbox", action="store_true", help="use the sandbox's feed")
     watch.add_argument("--credentials", metavar="FILE", help="file with an API key")
     watch.add_argument("--proxy", metavar="URL", help="HTTP proxy: http://host:port")
@@ -83,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument(
         "--products", nargs="+", default=[], metavar="ID", help="what it lists; BTC-USD and ETH-USD have a market"
     )
+    simulate.add_argument("--feed", choices=FEEDS, default=FEEDS[0], help="the feed to speak (%(default)s)")
     simulate.add_argument(
         "--seed", type=int, metavar="N", help="a market made of orders, for full, level3 and user, too; N is any number"
     )
@@ -167,10 +173,12 @@ def _watch(parsed: argparse.Namespace) -> int:
     from .commands.watching import watch
 
     options = {"proxy": parsed.proxy, "ca_file": parsed.ca_file}
+    usual = CHANNELS[:1] if "advanced" in (parsed.feed or parsed.feed_url or "") else CHANNELS
     given = {
         "products": parsed.products,
-        "channels": parsed.channel or ([] if parsed.config else list(CHANNELS)),
+        "channels": parsed.channel or ([] if parsed.config else list(usual)),
         "accounts": parsed.account,
+        "feed": parsed.feed,
         "feed_url": parsed.feed_url,
         "sandbox": parsed.sandbox,
         "credentials": parsed.credentials,
@@ -182,7 +190,7 @@ def _watch(parsed: argparse.Namespace) -> int:
 def _simulate(parsed: argparse.Namespace) -> int:
     from .commands.simulating import simulate
 
-    names = ("host", "port", "tls", "speed", "products", "seed", "seconds")
+    names = ("host", "port", "tls", "speed", "products", "feed", "seed", "seconds")
     return simulate(**{name: getattr(parsed, name) for name in names})
 
 

@@ -11,12 +11,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
 from .errors import ConfigurationError
-from .feed.credentials import ExchangeCredentials
-from .feed.exchange import CHANNELS, SANDBOX_FEED_URL
+from .feed import exchange
+from .feed.advanced_trade import ADVANCED_TRADE_URL
+from .feed.both import dialect_of
+from .feed.dialect import Dialect
+from .feed.exchange import SANDBOX_FEED_URL
+from .keys import signer_of
 
 if TYPE_CHECKING:
     from .websocket import Channel, Client
@@ -54,10 +59,11 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         products: Products of every channel that has none of its own.
         channels: Names of channels, or tables with a name and products.
         accounts: Accounts of the channel ``balance``.
+        feed: ``exchange`` or ``advanced``, the feed that is spoken; else it goes by the address.
         feed_url: Address of the feed.
         sandbox: Use the sandbox's public feed.
         client: Dotted name of a subclass of ``Client``.
-        credentials: Path of a TOML file with ``key``, ``secret`` and ``passphrase``.
+        credentials: Path of a TOML file with ``key``, ``secret`` and, of a key of Exchange, ``passphrase``.
         output: Where messages go as JSON lines; ``-`` is standard output.
         name: Name of the client.
         options: Keyword-only arguments of ``Client`` by their names, such as ``ca_file`` or ``ping_interval``.
@@ -66,6 +72,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     products: list[str] = []
     channels: list[str | ChannelTable] = []
     accounts: list[str] = []
+    feed: str | None = None
     feed_url: str | None = None
     sandbox: bool = False
     client: str | None = None
@@ -108,6 +115,7 @@ class Configuration:
         self._accounts = given.accounts + filed.accounts
         self._options = filed.options | given.options
         self._feed_urls, self._sandboxes = (given.feed_url, filed.feed_url), (given.sandbox, filed.sandbox)
+        self._feed = given.feed or filed.feed or self._options.get("feed") or "auto"
         self._credentials = given.credentials or filed.credentials
         self._name = given.name or filed.name
         self.client = given.client or filed.client
@@ -117,31 +125,34 @@ class Configuration:
 
     def channels(self) -> list[Channel]:
         """Return the channels; none if none are named."""
-        channels = []
+        channels, dialect = [], self.dialect
         for label, entries in self._channels:
             for entry in entries:
                 with _naming(label):
-                    channels.append(self._channel(entry))
+                    channels.append(self._channel(entry, dialect))
         if self.products and not channels:
             raise ConfigurationError(
                 f"{self.label('products')} needs a channel: say what to hear of it, such as --channel ticker"
             )
         return channels
 
-    def _channel(self, entry: str | ChannelTable) -> Channel:
+    def _channel(self, entry: str | ChannelTable, dialect: Dialect) -> Channel:
         from .websocket import Channel
 
         if isinstance(entry, ChannelTable):
             return Channel(entry.name, entry.products, account_ids=entry.accounts)
-        rule = CHANNELS.get(entry.lower())
-        if rule is None or (rule.needs_products and self.products):
+        rule = dialect.channels.get(entry.lower())
+        if rule is None:
+            raise ConfigurationError(dialect.unknown_channel(entry))
+        if self.products and (rule.needs_products or rule.is_private) and rule.takes_products:
             return Channel(entry, self.products)
         if rule.needs_products:
             raise ConfigurationError(f"{rule.name} needs a product, such as --product BTC-USD")
         if rule.takes_accounts and not self._accounts:
             raise ConfigurationError(f"{rule.name} needs an --account")
         # The others are about everything, whichever products are named.
-        return Channel(entry, account_ids=self._accounts if rule.takes_accounts else ())
+        everything = exchange.ALL_PRODUCTS if rule.takes_products else ()
+        return Channel(entry, everything, account_ids=self._accounts if rule.takes_accounts else ())
 
     def client_class(self) -> type[Client]:
         """Import the client's class."""
@@ -152,14 +163,21 @@ class Configuration:
         with _naming(self.label("client")):
             return named_client(self.client)
 
+    @property
+    def dialect(self) -> Dialect:
+        """What is spoken at the feed's address."""
+        return dialect_of(urlsplit(self.feed_url() or "").hostname or "", self._feed)
+
     def feed_url(self) -> str | None:
         """Return the address of the feed, or ``None`` for the client's own."""
         for url, sandbox in zip(self._feed_urls, self._sandboxes, strict=True):
             if url and sandbox:
                 raise ConfigurationError("--feed-url and --sandbox name two different feeds: use one of them")
             if url or sandbox:
+                if sandbox and self._feed == "advanced":
+                    raise ConfigurationError(f"{self.label('feed')}: the Advanced Trade feed has no sandbox")
                 return SANDBOX_FEED_URL if sandbox else url
-        return None
+        return ADVANCED_TRADE_URL if self._feed == "advanced" else None
 
     def arguments(self, warn: Callable[[str], object]) -> dict[str, Any]:
         """
@@ -171,9 +189,11 @@ class Configuration:
         arguments: dict[str, Any] = dict(self._options)
         if url := self.feed_url():
             arguments["feed_url"] = url
+        if self._feed != "auto":
+            arguments["feed"] = self._feed
         if self._name:
             arguments["name"] = self._name
-        return arguments | read_credentials(self._credentials, os.environ, warn)
+        return arguments | read_credentials(self._credentials, os.environ, warn, self.dialect)
 
     def made(self, make: Callable[[], T]) -> T:
         """Return what ``make`` makes of the settings; what is wrong with them is said in the user's words."""
@@ -221,40 +241,54 @@ def named_client(name: str) -> type[Client]:
     return found
 
 
-def read_credentials(file: str | None, environment: Mapping[str, str], warn: Callable[[str], object]) -> dict[str, Any]:
+def read_credentials(
+    file: str | None,
+    environment: Mapping[str, str],
+    warn: Callable[[str], object],
+    dialect: Dialect = exchange.DIALECT,
+) -> dict[str, Any]:
     """
     Return the client's arguments for an API key; none if there is no key.
 
     Args:
-        file: A TOML file with ``key``, ``secret`` and ``passphrase``; it wins over the environment.
+        file: A TOML file with ``key``, ``secret`` and ``passphrase``; it wins over the environment. A key for the
+            Advanced Trade feed has no passphrase.
         environment: Where to look for ``COPRA_TX_KEY``, ``COPRA_TX_SECRET`` and ``COPRA_TX_PASSPHRASE``.
         warn: Called with a text if everybody on the machine can read the file.
+        dialect: Of the feed that the key is for.
 
     Raises:
         ConfigurationError: If the file cannot be used, or the key is not complete. No text holds a secret.
     """
+    needed = [part for part in ENVIRONMENT if not (dialect.is_numbered and part == "passphrase")]
     if file is not None:
         with _naming(f"--credentials {file}"):
-            parts = _read_key(file)
-            ExchangeCredentials(**parts)
+            parts = _read_key(file, needed)
+            _check_key(dialect, parts)
         if os.stat(file).st_mode & stat.S_IROTH:
             warn(f"--credentials {file}: everybody on this machine can read it: chmod 600 {file}")
         return {"auth": True, **parts}
     parts = {part: environment[variable] for part, variable in ENVIRONMENT.items() if environment.get(variable)}
     if not parts:
         return {}
-    missing = " and ".join(variable for part, variable in ENVIRONMENT.items() if part not in parts)
+    missing = " and ".join(ENVIRONMENT[part] for part in needed if part not in parts)
     if missing:
         raise ConfigurationError(f"the environment has a part of an API key, but lacks {missing}")
     with _naming(ENVIRONMENT["secret"]):
-        ExchangeCredentials(**parts)
+        _check_key(dialect, parts)
     return {"auth": True, **parts}
 
 
-def _read_key(file: str) -> dict[str, str]:
+def _check_key(dialect: Dialect, parts: Mapping[str, str]) -> None:
+    signer_of(dialect, parts["key"], parts["secret"], parts.get("passphrase", ""))
+
+
+def _read_key(file: str, needed: list[str]) -> dict[str, str]:
     values = _read_toml(file)
-    if values.keys() != ENVIRONMENT.keys() or not all(isinstance(value, str) for value in values.values()):
-        raise ConfigurationError("key, secret and passphrase must stand in it, each as a text, and nothing else")
+    is_whole = set(needed) <= values.keys() <= ENVIRONMENT.keys()
+    if not is_whole or not all(isinstance(value, str) for value in values.values()):
+        names = f"{', '.join(needed[:-1])} and {needed[-1]}"
+        raise ConfigurationError(f"{names} must stand in it, each as a text, and nothing else")
     return values
 
 

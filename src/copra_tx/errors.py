@@ -5,6 +5,7 @@ The tree::
 
     CopraError
     ├── ConfigurationError            (also ValueError) an argument that cannot work
+    │   └── TooManyProductsError      more products of a channel than one connection may hold
     ├── ReactorMismatchError          (also RuntimeError) another reactor, or another loop, is in charge
     ├── WrongThreadError              (also RuntimeError) called outside the reactor's thread
     ├── ClientClosedError             the client was closed before the answer came
@@ -49,6 +50,7 @@ __all__ = [
     "SubscriptionRefusedError",
     "SubscriptionTimeoutError",
     "TlsError",
+    "TooManyProductsError",
     "UnsubscribeRefusedError",
     "UpgradeRefusedError",
     "WrongThreadError",
@@ -61,6 +63,24 @@ class CopraError(Exception):
 
 class ConfigurationError(CopraError, ValueError):
     """An argument that cannot work. The text names the argument and what would be right."""
+
+
+class TooManyProductsError(ConfigurationError):
+    """
+    ``count`` products of ``channel`` are more than the ``limit`` of one connection.
+
+    Nothing was sent, and nothing that was wanted before is changed.
+    """
+
+    def __init__(self, channel: str, count: int, limit: int) -> None:
+        super().__init__(channel, count, limit)
+        self.channel, self.count, self.limit = channel, count, limit
+
+    def __str__(self) -> str:
+        return (
+            f"{self.count} products of {self.channel!r} are more than the {self.limit} that one connection may hold; "
+            f"spread them over several clients, or raise max_level2_products if the venue's limit has changed"
+        )
 
 
 class ReactorMismatchError(CopraError, RuntimeError):

@@ -39,15 +39,15 @@ class Options(UsageOptions):
 
     synopsis = "[options] --product ID --channel NAME"
     longdesc = """
-Receives the Coinbase Exchange feed and writes each message as a line of JSON, or hands it to a client of your own. It
-reconnects and subscribes again after every loss of the connection. Without --reactor (which stands before the
-command) it takes asyncio's reactor.
+Receives the Coinbase Exchange feed, or the Advanced Trade feed, and writes each message as a line of JSON, or hands it
+to a client of your own. It reconnects and subscribes again after every loss of the connection. Without --reactor (which
+stands before the command) it takes asyncio's reactor.
 
 An API key is taken from the file --credentials (TOML, with key, secret and passphrase) or from the environment
-variables COPRA_TX_KEY, COPRA_TX_SECRET and COPRA_TX_PASSPHRASE.
+variables COPRA_TX_KEY, COPRA_TX_SECRET and COPRA_TX_PASSPHRASE. A key for the Advanced Trade feed has no passphrase.
 
-The file --config (TOML) may hold products, channels (names, or tables with a name and products), accounts, feed_url,
-sandbox, client, credentials, output and name, and in the table [options] every other keyword argument of
+The file --config (TOML) may hold products, channels (names, or tables with a name and products), accounts, feed,
+feed_url, sandbox, client, credentials, output and name, and in the table [options] every other keyword argument of
 copra_tx.Client. Options given here win over it.
 """
     optParameters: ClassVar[list[list[Any]]] = [
@@ -55,7 +55,8 @@ copra_tx.Client. Options given here win over it.
         ["client", None, None, "Dotted name of a subclass of copra_tx.Client to use."],
         ["output", "o", None, "File to append messages to, or - for stdout (the default without --client)."],
         ["credentials", None, None, "TOML file with key, secret and passphrase of an API key."],
-        ["feed-url", None, None, "Address of the feed instead of Coinbase Exchange's."],
+        ["feed", None, None, "exchange (the default) or advanced: the feed of Coinbase to receive."],
+        ["feed-url", None, None, "Address of the feed instead of Coinbase's."],
         ["proxy", None, None, "HTTP proxy, http://host:port; one that needs a password belongs into --config."],
         ["ca-file", None, None, "PEM file with certificates to trust beside the platform's."],
         ["name", None, None, "Name of the client in the log."],
@@ -142,6 +143,7 @@ copra_tx.Client. Options given here win over it.
             products=self._products,
             channels=list(self._channels),
             accounts=self._accounts,
+            feed=self["feed"],
             feed_url=self["feed-url"],
             sandbox=bool(self["sandbox"]),
             client=self["client"],

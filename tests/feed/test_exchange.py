@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copra_tx.feed import exchange
+from copra_tx.feed import dialect, exchange
 from copra_tx.feed.credentials import ExchangeCredentials
 from copra_tx.websocket.channel import Channel
 from support.samples import rest_samples, samples
@@ -184,14 +184,14 @@ def test_every_message_of_the_venue_is_explained_by_its_channels(name: str) -> N
     message = SERVER[name]
     message_type = "level3" if isinstance(message, list) else message["type"]
     if message_type in NOT_FROM_A_CHANNEL:
-        assert exchange.explaining_channels(message_type) == ()
+        assert exchange.DIALECT.explaining_channels(message_type) == ()
     else:
-        assert set(exchange.explaining_channels(message_type)) == EXPLAINED[message_type]
+        assert set(exchange.DIALECT.explaining_channels(message_type)) == EXPLAINED[message_type]
 
 
 def test_the_samples_have_every_type_and_every_channel_is_explained() -> None:
     types = {"level3" if isinstance(message, list) else message["type"] for message in SERVER.values()}
-    assert types - NOT_FROM_A_CHANNEL == set(EXPLAINED) == exchange.MESSAGE_TYPES
+    assert types - NOT_FROM_A_CHANNEL == set(EXPLAINED) == exchange.DIALECT.message_types
     assert set().union(*EXPLAINED.values()) == set(exchange.CHANNELS)
 
 
@@ -203,7 +203,7 @@ def test_what_nobody_knows_is_not_explained() -> None:
         "level2",
         *(str(answer.get("type")) for answer in rest_samples().values()),
     ):
-        assert exchange.explaining_channels(unknown) == ()
+        assert exchange.DIALECT.explaining_channels(unknown) == ()
 
 
 # The answer that lists everything
@@ -292,7 +292,7 @@ json_values = st.recursive(
 @given(st.dictionaries(st.sampled_from(["channels", "message", "reason"]), json_values))
 def test_no_shape_of_an_answer_or_an_error_is_too_much(answer: dict[str, Any]) -> None:
     assert all(isinstance(ids, frozenset) for ids in exchange.listed(answer).values())
-    assert all(isinstance(words, str) for words in exchange.error_words(answer))
+    assert all(isinstance(words, str) for words in dialect.error_words(answer))
 
 
 # Errors
@@ -314,14 +314,14 @@ AUTH_REQUIRED = SERVER["error-auth-required"]["reason"]
     ],
 )
 def test_the_words_of_an_error(message: dict[str, Any], words: tuple[str, str]) -> None:
-    assert exchange.error_words(message) == words
+    assert dialect.error_words(message) == words
 
 
 def test_words_nested_without_end_are_not_shown() -> None:
     nested: list[Any] = []
     for _ in range(100_000):
         nested = [nested]
-    assert exchange.error_words({"message": nested}) == ("(nested too deeply to be shown)", "")
+    assert dialect.error_words({"message": nested}) == ("(nested too deeply to be shown)", "")
 
 
 # Reason of a refusal; the channels it names; the products it names. Everything else is about none of ours.

@@ -1,8 +1,8 @@
 """
-One message of every kind that the Exchange feed knows, as the venue writes it and as a client may.
+One message of every kind that the feeds know, as the venue writes it and as a client may.
 
-The messages stand in ``exchange_samples.jsonl``: the first line says where they come from, each further line is one
-message with its name and its direction.
+The messages stand in ``exchange_samples.jsonl`` and ``advanced_samples.jsonl``: the first line says where they come
+from, each further line is one message with its name and its direction.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["rest_samples", "samples"]
+__all__ = ["advanced_samples", "rest_samples", "samples"]
 
-_FILE = Path(__file__).with_name("exchange_samples.jsonl")
-_LINES = _FILE.read_text(encoding="utf-8").splitlines()[1:]
 _REST = "rest-"
 
 
@@ -28,6 +26,12 @@ def rest_samples() -> dict[str, Any]:
     return {name: message for name, message in _read("server") if name.startswith(_REST)}
 
 
-def _read(direction: str) -> list[tuple[str, Any]]:
-    entries = [json.loads(line) for line in _LINES]
+def advanced_samples(direction: Literal["server", "client"]) -> dict[str, Any]:
+    """Return the messages of the Advanced Trade feed, of one direction."""
+    return dict(_read(direction, "advanced_samples.jsonl"))
+
+
+def _read(direction: str, file: str = "exchange_samples.jsonl") -> list[tuple[str, Any]]:
+    lines = Path(__file__).with_name(file).read_text(encoding="utf-8").splitlines()[1:]
+    entries = [json.loads(line) for line in lines]
     return [(entry["name"], entry["message"]) for entry in entries if entry["direction"] == direction]

@@ -60,6 +60,29 @@ def test_status_and_rfq_matches_may_be_about_everything(name: str, products: obj
     assert channel.product_ids == channel.members == frozenset()
 
 
+@pytest.mark.parametrize("name", ["candles", "market_trades", "Market_Trades"])
+def test_names_of_the_advanced_trade_feed(name: str) -> None:
+    assert Channel(name, "BTC-USD").name == name.lower()
+    assert Channel(name, "BTC-USD").product_ids == frozenset({"BTC-USD"})
+
+
+@pytest.mark.parametrize("name", ["heartbeats", "futures_balance_summary"])
+def test_some_of_its_channels_have_no_products(name: str) -> None:
+    assert Channel(name).members == frozenset()
+    assert Channel(name, "ALL") == Channel(name) == Channel(name) + Channel(name)
+    assert Channel(name) - Channel(name) is None
+
+
+def test_user_may_be_about_everything_if_told_so() -> None:
+    """The Advanced Trade feed has that; the Exchange feed does not, and nobody is to ask for it by omission."""
+    everything = Channel("user", "ALL")
+    assert everything.members == frozenset()
+    assert everything + Channel("user", "BTC-USD") == everything
+    assert everything - Channel("user", "BTC-USD") == everything
+    assert pickle.loads(pickle.dumps(everything)) == everything
+    assert Channel("user", "BTC-USD").with_members(()) == everything
+
+
 def test_all_is_no_product_of_other_channels() -> None:
     """There the venue is asked, and refuses it by its name."""
     assert Channel("ticker", "ALL").product_ids == frozenset({"ALL"})
@@ -76,15 +99,13 @@ def test_balance_takes_accounts() -> None:
 
 REFUSED = [
     # names that do not exist, with the name that was meant
-    (("tikker", "BTC-USD"), ["'tikker'", "heartbeat, status, auctionfeed, matches", "balance"]),
+    (
+        ("tikker", "BTC-USD"),
+        ["'tikker'", "heartbeat, status, auctionfeed, matches", "balance", "Advanced Trade", "heartbeats, candles"],
+    ),
     (("", "BTC-USD"), ["''", "the channels are heartbeat"]),
     ((" ticker", "BTC-USD"), ["' ticker'", "the channels are"]),
-    (("heartbeats", "BTC-USD"), ["'heartbeats'", "Advanced Trade", "'heartbeat'"]),
-    (("HeartBeats", "BTC-USD"), ["'HeartBeats'", "Advanced Trade", "'heartbeat'"]),
-    (("market_trades", "BTC-USD"), ["Advanced Trade", "'matches'"]),
-    (("l2_data", "BTC-USD"), ["Advanced Trade", "'level2'"]),
-    (("candles", "BTC-USD"), ["Advanced Trade", "nothing like it"]),
-    (("futures_balance_summary",), ["Advanced Trade", "nothing like it"]),
+    (("l2_data", "BTC-USD"), ["'l2_data'", "Advanced Trade", "'level2'", "use that"]),
     (("level2_50", "BTC-USD"), ["'level2_50'", "'level2_batch'", "use that"]),
     (("ticker_1000", "BTC-USD"), ["'ticker_1000'", "'ticker_batch'", "use that"]),
     # names that are no strings
@@ -95,6 +116,11 @@ REFUSED = [
     (("ticker",), ["at least one product id", "Channel('ticker', 'BTC-USD')"]),
     (("ticker", ""), ["at least one product id"]),
     (("ticker", []), ["at least one product id"]),
+    (("user",), ["at least one product id", "Channel('user', 'BTC-USD')", "'ALL' on the Advanced Trade feed"]),
+    (("candles",), ["at least one product id", "Channel('candles', 'BTC-USD')"]),
+    # products where there are none
+    (("heartbeats", "BTC-USD"), ["takes no products", "Channel('heartbeats')"]),
+    (("Futures_Balance_Summary", ["BTC-USD"]), ["takes no products", "Channel('futures_balance_summary')"]),
     # products that are none
     (("ticker", None), ["product_ids is a string or a list of strings", "None"]),
     (("ticker", 7), ["product_ids is a string or a list of strings", "7"]),

@@ -16,7 +16,8 @@ TIMES_ABOVE_ZERO = [
     *("pong_timeout", "open_timeout", "close_timeout", "answer_timeout", "initial_delay", "max_delay", "stable_after"),
 ]
 TIMES = [*TIMES_ABOVE_ZERO, "ping_interval"]
-COUNTS = ["max_message_bytes", "max_buffered"]
+COUNTS = ["max_message_bytes", "max_buffered", "max_level2_products"]
+SWITCHES = ["compression", "heartbeats", "sign_public"]
 
 
 def test_the_defaults() -> None:
@@ -37,13 +38,17 @@ def test_the_defaults() -> None:
         "max_buffered": 10_000,
         "decode": "dict",
         "transport": "auto",
+        "feed": "auto",
+        "heartbeats": True,
+        "max_level2_products": 30,
+        "sign_public": False,
     }
     assert Options.from_arguments() == options
 
 
 def test_none_is_left_out_here() -> None:
     """What ``decode`` may be is the subject of ``test_decoding``."""
-    checked = {*TIMES, *COUNTS, "proxy", "ca_file", "compression", "decode", "transport"}
+    checked = {*TIMES, *COUNTS, *SWITCHES, "proxy", "ca_file", "decode", "transport", "feed"}
     assert checked == {field.name for field in dataclasses.fields(Options)}
 
 
@@ -90,10 +95,18 @@ def test_a_count_may_be_one(name: str) -> None:
     assert getattr(Options.from_arguments(**{name: 1}), name) == 1
 
 
+@pytest.mark.parametrize("name", SWITCHES)
 @pytest.mark.parametrize("value", [1, 0, "yes", None])
-def test_compression_is_yes_or_no(value: Any) -> None:
-    with pytest.raises(ConfigurationError, match=f"^compression is True or False, not {value!r}$"):
-        Options.from_arguments(compression=value)
+def test_a_switch_is_yes_or_no(name: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{name} is True or False, not {value!r}$"):
+        Options.from_arguments(**{name: value})
+
+
+@pytest.mark.parametrize("value", ["", "Exchange", None, 1])
+def test_a_feed_is_one_of_three(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^feed is one of auto, exchange, advanced, not ") as caught:
+        Options.from_arguments(feed=value)
+    assert repr(value) in str(caught.value)
 
 
 @pytest.mark.parametrize("value", ["", "Twisted", None, 1, "uvloop"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copra_tx.feed.exchange import CHANNELS, explaining_channels, listed
+from copra_tx.feed.exchange import CHANNELS, DIALECT, listed
 from copra_tx.websocket.channel import Channel
 from copra_tx.websocket.subscriptions import Subscriptions, split
 from support.samples import samples
@@ -290,7 +290,7 @@ SERVER = samples("server")
 @pytest.mark.parametrize("name", CHANNELS)
 def test_every_message_passes_by_the_channels_that_explain_it(sample: str, name: str) -> None:
     message_type, product = about(SERVER[sample])
-    explaining = explaining_channels(message_type)
+    explaining = DIALECT.explaining_channels(message_type)
     right = Channel(name, account_ids="a") if name == "balance" else Channel(name, [product or BTC, LTC])
     assert Subscriptions([right]).accepts(message_type, product) is (name in explaining or not explaining)
     if name != "balance" and product is not None and explaining:

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from copra_tx.feed.exchange import MESSAGE_TYPES, explaining_channels, listed
+from copra_tx.feed.exchange import DIALECT, listed
 from copra_tx.websocket.channel import Channel
 from copra_tx.websocket.subscriptions import Subscriptions, split
 
@@ -141,8 +141,8 @@ class Conversation(RuleBasedStateMachine):
 
     @invariant()
     def what_is_wanted_is_what_passes(self) -> None:
-        for message_type in MESSAGE_TYPES:
-            channels = [self.ledger.wanted.get(name) for name in explaining_channels(message_type)]
+        for message_type in DIALECT.message_types:
+            channels = [self.ledger.wanted.get(name) for name in DIALECT.explaining_channels(message_type)]
             for product in (*PRODUCTS, *OTHERS):
                 explained = any(one and (not one.product_ids or product in one.product_ids) for one in channels)
                 assert self.ledger.accepts(message_type, product) is explained

@@ -13,6 +13,7 @@ _ADVICE = (
     ("not a valid product", "check its spelling: product ids look like BTC-USD"),
     ("is delisted", "choose another product"),
     ("require authentication", "name an API key of Coinbase Exchange with --credentials FILE"),
+    ("authentication failure", "name a CDP API key with --credentials FILE, and set the clock of this machine"),
     ("timestamp expired", "set the clock of this machine"),
     ("could not be authenticated", "check key, secret and passphrase in the file of --credentials"),
 )

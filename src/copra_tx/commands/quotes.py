@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from .parts import parts_of
+
 __all__ = ["Quote", "Quotes", "decimal_or_none"]
 
 RATE_WINDOW = 5.0
@@ -146,6 +148,13 @@ class Quotes:
         self.count += 1
         if isinstance(message, list):  # a row of level3
             message = dict(zip(_LEVEL3_MATCH, message, strict=False)) if message[:1] == ["match"] else _row(message)
+        if "channel" in message:  # of the Advanced Trade feed
+            for part in parts_of(message):
+                self._take_part(part, now)
+        else:
+            self._take_part(message, now)
+
+    def _take_part(self, message: Mapping[str, Any], now: float) -> None:
         product_id = message.get("product_id")
         if not isinstance(product_id, str):
             return

@@ -24,6 +24,7 @@ def simulate(
     tls: bool,
     speed: float,
     products: Sequence[str],
+    feed: str,
     seed: int | None,
     seconds: float | None,
 ) -> int:
@@ -36,6 +37,7 @@ def simulate(
         tls: Speak wss, with a certificate of a throw-away authority whose file is printed.
         speed: Seconds of the market in one second; ``math.inf`` is as fast as a client reads.
         products: Ids of the listed products; none for those that have a recorded market.
+        feed: ``exchange`` or ``advanced``.
         seed: Makes the market of orders; ``None`` for the recorded one.
         seconds: End after this many; ``None`` for no limit.
 
@@ -43,8 +45,9 @@ def simulate(
         The program's status.
     """
     reactor = reactor_for(None)
+    listed = products or RECORDED_PRODUCTS
     exchange = SimulatedExchange(
-        reactor, host=host, port=port, tls=tls, speed=speed, products=products or RECORDED_PRODUCTS, seed=seed
+        reactor, host=host, port=port, tls=tls, speed=speed, products=listed, feed=feed, seed=seed
     )
     try:
         exchange.startService()
@@ -52,12 +55,12 @@ def simulate(
         reason = error.socketError.strerror or error.socketError
         return complain(f"cannot listen on {host}:{port}: {reason}; choose another --port (0 takes any that is free)")
     lines = [f"Simulated exchange at {exchange.url}", f"REST at {exchange.rest_url}"]
-    trust = ""
+    further = "" if feed == "exchange" else f" --feed {feed}"
     if tls:
         lines.append(f"Certificate authority in {exchange.ca_file}")
-        trust = f" --ca-file {exchange.ca_file}"
+        further += f" --ca-file {exchange.ca_file}"
     product = next(iter(products), "BTC-USD")
-    lines.append(f"To see it: copra-tx watch {product} --feed-url {exchange.url}{trust}\n")
+    lines.append(f"To see it: copra-tx watch {product} --feed-url {exchange.url}{further}\n")
     sys.stdout.write("\n".join(lines))
     sys.stdout.flush()
     return Run(reactor, seconds)(exchange)

@@ -109,8 +109,9 @@ def watch(configuration: Configuration, seconds: float | None) -> int:
         ConfigurationError: If the configuration cannot work.
     """
     arguments = configuration.arguments(remark)
-    where = arguments.get("feed_url", FEED_URL)
-    return _run(MultiService(), configuration, seconds, f"Coinbase Exchange at {where}", arguments)
+    feed = "Advanced Trade" if configuration.dialect.is_numbered else "Exchange"
+    title = f"Coinbase {feed} at {arguments.get('feed_url', FEED_URL)}"
+    return _run(MultiService(), configuration, seconds, title, arguments)
 
 
 def demo(configuration: Configuration, seconds: float | None, speed: float) -> int:

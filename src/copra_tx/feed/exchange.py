@@ -8,30 +8,25 @@ recordings of 2026 show beyond the documentation is marked "recorded".
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
+
+from .dialect import ChannelRule, Dialect, Kind, Signer, mentions, merged
 
 if TYPE_CHECKING:
     from copra_tx.websocket.channel import Channel
 
-    from .credentials import ExchangeCredentials
-
 __all__ = [
     "ALL_PRODUCTS",
     "CHANNELS",
+    "DIALECT",
     "DIRECT_FEED_URL",
     "FEED_URL",
-    "MESSAGE_TYPES",
     "SANDBOX_DIRECT_FEED_URL",
     "SANDBOX_FEED_URL",
     "UNREADABLE_REQUEST",
-    "ChannelRule",
-    "error_words",
-    "explaining_channels",
     "listed",
     "named_in",
     "request",
@@ -57,31 +52,6 @@ UNREADABLE_REQUEST = "invalid (un)subscribe msg"
 """The one answer that is not JSON (recorded): the server could not read a request."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelRule:
-    """
-    What the venue says about one channel.
-
-    Attributes:
-        name: What we and the documentation call it.
-        types: The ``type`` of every message it may bring.
-        needs_products: Whether a subscription must name products.
-        takes_accounts: Whether it names accounts instead.
-        echo: Its name in the ``subscriptions`` answer, where that is another one (recorded).
-    """
-
-    name: str
-    types: tuple[str, ...]
-    needs_products: bool = True
-    takes_accounts: bool = False
-    echo: str = ""
-
-    @property
-    def needs_members(self) -> bool:
-        """Whether a subscription must name what it is about; else naming nothing means everything."""
-        return self.needs_products or self.takes_accounts
-
-
 _ORDER_TYPES = ("received", "open", "done", "match", "change", "activate")
 
 CHANNELS: Mapping[str, ChannelRule] = {
@@ -99,7 +69,7 @@ CHANNELS: Mapping[str, ChannelRule] = {
         ChannelRule("level3", ("level3",)),
         ChannelRule("full", _ORDER_TYPES),
         ChannelRule("user", _ORDER_TYPES),
-        ChannelRule("balance", ("balance",), needs_products=False, takes_accounts=True),
+        ChannelRule("balance", ("balance",), needs_products=False, takes_accounts=True, takes_products=False),
     )
 }
 """Every channel of the feed by its name."""
@@ -113,19 +83,6 @@ _ADVANCED_TRADE_NAMES = {
     "candles": "",
     "futures_balance_summary": "",
 }
-
-MESSAGE_TYPES = frozenset(message_type for rule in CHANNELS.values() for message_type in rule.types)
-"""Every ``type`` that a channel is known to bring."""
-
-_EXPLAINING = {
-    message_type: tuple(rule.name for rule in CHANNELS.values() if message_type in rule.types)
-    for message_type in MESSAGE_TYPES
-}
-
-
-def explaining_channels(message_type: str) -> tuple[str, ...]:
-    """Return the names of the channels that bring messages of a type; none for a type we do not know."""
-    return _EXPLAINING.get(message_type, ())
 
 
 def unknown_channel(name: str) -> str:
@@ -141,9 +98,9 @@ def unknown_channel(name: str) -> str:
 
 
 def request(
-    kind: Literal["subscribe", "unsubscribe"],
+    kind: Kind,
     channels: Iterable[Channel],
-    credentials: ExchangeCredentials | None,
+    credentials: Signer | None,
     timestamp: str,
 ) -> bytes:
     """
@@ -165,14 +122,6 @@ def request(
     if credentials is not None:
         message.update(credentials.sign(timestamp))
     return msgspec.json.encode(message)
-
-
-def merged(channels: Iterable[Channel]) -> list[Channel]:
-    """Return channels one for each name, in the order in which requests name them."""
-    by_name: dict[str, Channel] = {}
-    for channel in channels:
-        by_name[channel.name] = by_name[channel.name] + channel if channel.name in by_name else channel
-    return [by_name[name] for name in sorted(by_name)]
 
 
 def _wire(channel: Channel) -> dict[str, object]:
@@ -210,26 +159,6 @@ def listed(answer: Mapping[str, object]) -> dict[str, frozenset[str]]:
     return held
 
 
-def error_words(message: Mapping[str, object]) -> tuple[str, str]:
-    """
-    Return ``(message, reason)`` of an ``error`` message as text; ``''`` for what the server does not give.
-
-    Only ``type`` and ``message`` are promised.
-    """
-    return _text(message.get("message")), _text(message.get("reason"))
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    try:
-        return msgspec.json.encode(value).decode()
-    except RecursionError:
-        return "(nested too deeply to be shown)"
-
-
 def named_in(words: str, channel: Channel) -> frozenset[str] | None:
     """
     Tell what of a channel an error's words name.
@@ -237,13 +166,39 @@ def named_in(words: str, channel: Channel) -> frozenset[str] | None:
     Returns:
         The products named, or all of the channel's members if its own name is; ``None`` if neither is named.
     """
-    products = frozenset(one for one in channel.members if _mentions(words, one))
+    products = frozenset(one for one in channel.members if mentions(words, one))
     if products:
         return products
-    if _mentions(words, channel.name) or _mentions(words, CHANNELS[channel.name].echo):
+    if mentions(words, channel.name) or mentions(words, CHANNELS[channel.name].echo):
         return channel.members
     return None
 
 
-def _mentions(words: str, name: str) -> bool:
-    return bool(name) and re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", words, re.IGNORECASE) is not None
+def _must_sign(_: Iterable[Channel]) -> bool:
+    return True
+
+
+def _as_it_is(_: str, product_id: str) -> str:
+    return product_id
+
+
+def _products_in(message: Mapping[str, object]) -> tuple[object]:
+    return (message.get("product_id"),)
+
+
+DIALECT = Dialect(
+    title="the Exchange feed",
+    channels=CHANNELS,
+    type_key="type",
+    has_rows=True,
+    is_numbered=False,
+    joins_channels=True,
+    request=request,
+    must_sign=_must_sign,
+    listed=listed,
+    named_in=named_in,
+    unknown_channel=unknown_channel,
+    wire_id=_as_it_is,
+    products_in=_products_in,
+)
+"""The Exchange feed."""

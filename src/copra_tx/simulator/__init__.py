@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .connection import Connection
     from .exchange import SimulatedExchange
-    from .keys import TEST_KEY, ApiKey
+    from .keys import TEST_CDP_KEY, TEST_KEY, ApiKey, CdpKey
 
-__all__ = ["TEST_KEY", "ApiKey", "Connection", "SimulatedExchange"]
+__all__ = ["TEST_CDP_KEY", "TEST_KEY", "ApiKey", "CdpKey", "Connection", "SimulatedExchange"]
 
-_MODULES = {"ApiKey": "keys", "Connection": "connection", "SimulatedExchange": "exchange", "TEST_KEY": "keys"}
+_MODULES = {
+    **dict.fromkeys(("ApiKey", "CdpKey", "TEST_CDP_KEY", "TEST_KEY"), "keys"),
+    "Connection": "connection",
+    "SimulatedExchange": "exchange",
+}
 
 
 def __getattr__(name: str) -> object:

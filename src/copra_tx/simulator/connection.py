@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
-
 from copra_tx.errors import ConfigurationError
 
-from .derive import snapshot_of_size
-from .outgoing import Outgoing, Picked, falsified
+from .cdp_venue import CdpSession, CdpVenue
+from .outgoing import Numbering, Outgoing, Picked, falsified
 from .replay import Replay
-from .venue import Allowance, Session, venue_name
+from .venue import Allowance, Session
 from .wire import Timers
 
 if TYPE_CHECKING:
+    from .minute import Key
     from .replay import Pace
     from .venue import Venue
     from .wire import Wire
@@ -61,7 +60,7 @@ class Terms:
         max_request_bytes: Largest request.
     """
 
-    venue: Venue
+    venue: Venue | CdpVenue
     pace: Pace
     now: Callable[[], float]
     silence_limit: float
@@ -87,13 +86,13 @@ class Connection:
     def __init__(self, wire: Wire, terms: Terms, moments: Moments) -> None:
         clock = terms.pace.clock
         self.received: list[object] = []
-        self.session = Session()
+        self.session: Session | CdpSession = terms.venue.new_session()
         self.upgrade_headers: dict[str, str] = {}
         self.ignores_close = False
         self._wire, self._terms, self._moments = wire, terms, moments
         self._stalled = self._frozen = self._lost = False
         self._allowance = Allowance(terms.request_rate, terms.request_burst, clock.seconds())
-        self._outgoing = Outgoing(wire)
+        self._outgoing = Numbering(wire) if isinstance(terms.venue, CdpVenue) else Outgoing(wire)
         self._timers = Timers(clock)
         self._replay = Replay(
             terms.pace, self._outgoing, self._timers, slow_limit=terms.slow_limit, too_slow=self._too_slow
@@ -128,24 +127,30 @@ class Connection:
             self._cut("Message too big")
             return
         if not self._allowance.take(terms.pace.clock.seconds()):
-            self._cut("ErrSlowRead")
+            self._too_fast()
             return
         self._replay.join()
-        answer = terms.venue.answer(self.session, payload, terms.now())
+        answer = terms.venue.answer(self.session, payload, terms.now())  # type: ignore[arg-type]  # its own session
         self.received.append(answer.request)
         del self.received[:-MOST_REQUESTS_KEPT]
+        if terms.venue.greets_first:
+            self._greet(answer.joined)
         for kind, message in answer.messages:
             self._outgoing.send(message, kind)
-        for key in answer.joined:
-            if (greeting := terms.pace.market.greeting(key, self.position)) is not None:
-                kind, message = greeting
-                self._outgoing.send(message, kind, key[1], (key,))
+        if not terms.venue.greets_first:
+            self._greet(answer.joined)
         self._replay.want(self.session.keys)
         self._moments.request_received(answer.request)
         if answer.is_subscribe:
             self._timers.stop("silence")
             self._moments.subscribed(self)
         self._replay.pump()
+
+    def _greet(self, joined: Iterable[Key]) -> None:
+        for key in joined:
+            if (greeting := self._terms.pace.market.greeting(key, self.position)) is not None:
+                kind, message = greeting
+                self._outgoing.send(message, kind, key[1], (key,))
 
     def wire_paused(self) -> None:
         """The transport has enough to write for now."""
@@ -235,7 +240,7 @@ class Connection:
             channel: Only a message sent for this channel counts; ``None`` for any.
             count: How many messages; ``math.inf`` for all.
         """
-        self._outgoing.tamper(_picked(type, product_id, channel), count=count, alter=lambda _: [])
+        self._outgoing.tamper(self._picked(type, product_id, channel), count=count, alter=lambda _: [])
 
     def repeat(
         self,
@@ -246,7 +251,7 @@ class Connection:
         count: float = 1,
     ) -> None:
         """Send the next message twice; arguments as in ``skip``."""
-        self._outgoing.tamper(_picked(type, product_id, channel), count=count, alter=lambda payload: [payload] * 2)
+        self._outgoing.tamper(self._picked(type, product_id, channel), count=count, alter=lambda payload: [payload] * 2)
 
     def reorder(
         self,
@@ -269,16 +274,16 @@ class Connection:
         """
         if behind < 1:
             raise ConfigurationError(f"a message is overtaken by at least one other, not by {behind!r}")
-        self._outgoing.tamper(_picked(type, product_id, channel), count=count, behind=behind)
+        self._outgoing.tamper(self._picked(type, product_id, channel), count=count, behind=behind)
 
     def drift(self, product_id: str | None = None, *, channel: str | None = None, count: float = 1) -> None:
         """
         Let the client's book become another than the venue's, with no sign of it in the feed.
 
-        The next ``l2update`` has a level more, a bid at 0.01 that never goes away; or the next ``open``, of ``full`` or
-        ``level3``, has another size. Arguments as in ``skip``.
+        The next ``l2update`` (or ``l2_data``) has a level more, a bid at 0.01 that never goes away; or the next
+        ``open``, of ``full`` or ``level3``, has another size. Arguments as in ``skip``.
         """
-        picked = replace(_picked(None, product_id, channel), types=frozenset({"l2update", "open"}))
+        picked = replace(self._picked(None, product_id, channel), types=frozenset({"l2update", "open", "l2_data"}))
         self._outgoing.tamper(picked, count=count, alter=falsified)
 
     def behave(self) -> None:
@@ -286,10 +291,13 @@ class Connection:
         self._outgoing.behave()
 
     def send(self, message: Mapping[str, Any] | list[Any]) -> None:
-        """Send a message of your own, as JSON; whatever is not recorded can be played so."""
-        about = message if isinstance(message, Mapping) else {}
-        kind, product_id = str(about.get("type", "")), str(about.get("product_id", ""))
-        self._outgoing.send(msgspec.json.encode(message), kind, product_id)
+        """
+        Send a message of your own, as JSON; whatever is not recorded can be played so.
+
+        On the Advanced Trade feed ``channel`` and ``events`` are put into an envelope with the next number, unless the
+        message has a ``sequence_num`` of its own.
+        """
+        self._outgoing.send(*self._terms.venue.framed(message, self._terms.now()))
 
     def send_garbage(self, payload: bytes | str, *, binary: bool = False) -> None:
         """
@@ -307,11 +315,16 @@ class Connection:
 
     def send_snapshot(self, mebibytes: float, product_id: str = "BTC-USD") -> None:
         """Send a ``snapshot`` of exactly this size, in one frame, asked for or not."""
-        self._outgoing.send(snapshot_of_size(int(mebibytes * 1024 * 1024), product_id), "snapshot", product_id)
+        size = int(mebibytes * 1024 * 1024)
+        self._outgoing.send(*self._terms.venue.snapshot_of_size(size, product_id), product_id)
 
     def ignore_close(self) -> None:
         """Never answer the client's close frame, nor end the TCP line because of it."""
         self.ignores_close = True
+
+    def _picked(self, kind: str | None, product_id: str | None, channel: str | None) -> Picked:
+        types = None if kind is None else frozenset({kind})
+        return Picked(types, product_id, None if channel is None else self._terms.venue.name_of(channel))
 
     # -- ending
 
@@ -324,16 +337,17 @@ class Connection:
     def _too_slow(self) -> None:
         self._cut("ErrSlowConsume")
 
+    def _too_fast(self) -> None:
+        warning = self._terms.venue.too_fast()
+        if warning is None:
+            self._cut("ErrSlowRead")
+        else:
+            self._outgoing.send(*warning[::-1])
+
     def _cut(self, reason: str) -> None:
-        """Tell why and end the line. The docs name the words; JSON around them and close code are not known."""
-        error = {"type": "error", "message": reason, "reason": reason}
-        self._outgoing.send(msgspec.json.encode(error), "error")
+        """Tell why and end the line. The docs name the words; the close code is not known."""
+        self._outgoing.send(*self._terms.venue.error(reason)[::-1])
         self.hang_up()
 
     def _end_soon(self) -> None:
         self._timers.start("end", self._terms.close_timeout, self._wire.abort)
-
-
-def _picked(kind: str | None, product_id: str | None, channel: str | None) -> Picked:
-    types = None if kind is None else frozenset({kind})
-    return Picked(types, product_id, None if channel is None else venue_name(channel))

@@ -15,7 +15,17 @@ from typing import Any
 
 from .depth import Depth
 
-__all__ = ["DayStats", "heartbeat", "l2update", "snapshot", "snapshot_of_size", "status", "ticker", "timestamp"]
+__all__ = [
+    "DayStats",
+    "heartbeat",
+    "l2update",
+    "snapshot",
+    "snapshot_of_size",
+    "status",
+    "ticker",
+    "timestamp",
+    "timestamp_at",
+]
 
 Message = dict[str, Any]
 
@@ -26,6 +36,11 @@ _OPPOSITE = {"buy": "sell", "sell": "buy"}
 def timestamp(moment: datetime) -> str:
     """Return ``moment`` as the venue writes times: RFC 3339, UTC, microseconds, ``Z``."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def timestamp_at(now: float) -> str:
+    """Return the time ``now``, in seconds since the epoch, likewise."""
+    return timestamp(datetime.fromtimestamp(now, UTC))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,17 +16,19 @@ from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from copra_tx.bridge import AwaitableDeferred, reactor_for
 from copra_tx.errors import ConfigurationError
 
+from .cdp_venue import CdpVenue
 from .certificates import Authority
 from .connection import Connection, Terms
 from .desk import Desk
 from .faults import ExchangeFaults
 from .flow import BEGAN, FlowMarket
-from .keys import TEST_KEY, ApiKey
+from .keys import TEST_CDP_KEY, TEST_KEY, ApiKey, CdpKey
 from .lines import Lines
 from .market import Market
 from .minute import RECORDED_PRODUCTS
 from .protocol import ExchangeFactory
-from .replay import Pace
+from .replay import Pace, Played
+from .translated import TranslatedMarket
 from .venue import Venue
 from .web import RestSite
 
@@ -38,7 +40,7 @@ __all__ = ["SimulatedExchange"]
 
 class SimulatedExchange(ExchangeFaults, Service):
     """
-    An exchange on a port of this machine that speaks the Exchange feed.
+    An exchange on a port of this machine that speaks the Exchange feed or, if told so, the Advanced Trade feed.
 
     Use it as a service (``startService``, ``stopService``, a parent), as an async context manager in a Twisted or
     an asyncio coroutine, or through the pytest fixture ``simulated_exchange``::
@@ -59,6 +61,10 @@ class SimulatedExchange(ExchangeFaults, Service):
     ``level3`` and ``user``, too (see ``copra_tx.simulator.flow``). Every key is of the one account whose own orders are
     among them.
 
+    With ``feed="advanced"`` the same market is told on the Advanced Trade feed: ``level2``, ``market_trades`` (a trade
+    a message), ``ticker``, ``ticker_batch``, ``status`` and ``heartbeats``; ``user`` begins with an empty snapshot.
+    REST stays that of Exchange.
+
     On the same port there is the public part of REST (``rest_url``): ``/time``, ``/products`` and, of each product,
     ``/book``, ``/trades`` and ``/ticker``; books order by order (``level=3``) with a ``seed`` only. At infinite speed
     it is where the client is that is furthest.
@@ -76,8 +82,8 @@ class SimulatedExchange(ExchangeFaults, Service):
         products: Ids of the listed products. The default are the recorded ones, ``BTC-USD`` and ``ETH-USD``; any
             other has an empty book and heartbeats, but no trades.
         delisted: Ids that are refused as delisted.
-        keys: The API keys that are known, as ``ApiKey`` or as ``(key, secret, passphrase)``. The default knows
-            ``TEST_KEY``.
+        keys: The API keys that are known, as ``ApiKey``, ``CdpKey`` (for the Advanced Trade feed) or ``(key, secret,
+            passphrase)``. The default knows ``TEST_KEY`` and ``TEST_CDP_KEY``.
         silence_limit: Seconds within which a connection must subscribe.
         silence_code: Close code for one that does not; ``None`` ends the line without a close frame. (Which code
             the venue uses is not known; lines without a close frame are what is mostly seen there.)
@@ -103,6 +109,8 @@ class SimulatedExchange(ExchangeFaults, Service):
         market_minutes: With a seed, after how many minutes all orders are cancelled and the market begins anew.
         began: With a seed, when its messages say that the market began. The default is a fixed time; for messages that
             agree with ``GET /time``, give the time of ``now`` at the start.
+        feed: ``"exchange"`` or ``"advanced"``.
+        client_id: Whether frames of the Advanced Trade feed have the empty ``client_id`` that they had until 2025.
 
     Raises:
         ConfigurationError: If ``speed``, ``order_rate``, ``book_depth`` or ``market_minutes`` is not above zero, or one
@@ -119,7 +127,7 @@ class SimulatedExchange(ExchangeFaults, Service):
         speed: float = 1.0,
         products: Collection[str] = RECORDED_PRODUCTS,
         delisted: Collection[str] = (),
-        keys: Iterable[ApiKey | tuple[str, str, str]] = (TEST_KEY,),
+        keys: Iterable[ApiKey | CdpKey | tuple[str, str, str]] = (TEST_KEY, TEST_CDP_KEY),
         silence_limit: float = 5.0,
         silence_code: int | None = None,
         slow_limit: float = 10.0,
@@ -137,6 +145,8 @@ class SimulatedExchange(ExchangeFaults, Service):
         book_depth: int = 100,
         market_minutes: int = 5,
         began: datetime = BEGAN,
+        feed: str = "exchange",
+        client_id: bool = False,
     ) -> None:
         super().__init__()
         if not speed > 0:
@@ -149,10 +159,20 @@ class SimulatedExchange(ExchangeFaults, Service):
         if seed is not None:  # the recorded one is made when it is needed: that takes a while
             flow = (seed, order_rate, book_depth, market_minutes, began)
             self.market = _made(self._products, self._delisted, *flow)
-        known = [key if isinstance(key, ApiKey) else ApiKey(*key) for key in keys]
+        if feed not in ("exchange", "advanced"):
+            raise ConfigurationError(f"feed is 'exchange' or 'advanced', not {feed!r}")
+        self._feed, self._client_id, self._time_of_beginning = feed, client_id, began
+        known = [key if isinstance(key, ApiKey | CdpKey) else ApiKey(*key) for key in keys]
+        exchange_keys = [key for key in known if isinstance(key, ApiKey)]
+        cdp_keys = [key for key in known if isinstance(key, CdpKey)]
+        venue = (
+            Venue(self._products, self._delisted, exchange_keys, answer_refused=answer_refused)
+            if feed == "exchange"
+            else CdpVenue(self._products, cdp_keys, client_id=client_id)
+        )
         self._make_terms = functools.partial(
             Terms,
-            venue=Venue(self._products, self._delisted, known, answer_refused=answer_refused),
+            venue=venue,
             now=now,
             silence_limit=silence_limit,
             silence_code=silence_code,
@@ -205,6 +225,12 @@ class SimulatedExchange(ExchangeFaults, Service):
         """The market: the recorded one, or with a ``seed`` a ``FlowMarket``, which knows its books at any sequence."""
         return _recorded(self._products, self._delisted)
 
+    @functools.cached_property
+    def _played(self) -> Played:
+        if self._feed == "exchange":
+            return self.market
+        return TranslatedMarket(self.market, self._products, self._time_of_beginning, client_id=self._client_id)
+
     # -- the service
 
     def startService(self) -> None:
@@ -214,7 +240,7 @@ class SimulatedExchange(ExchangeFaults, Service):
         reactor = reactor_for(self._reactor)
         if self._began is None:
             self._began = reactor.seconds()
-        pace = Pace(self.market, reactor, self._began, self._speed)
+        pace = Pace(self._played, reactor, self._began, self._speed)
         self._lines.start(self._make_terms(pace=pace))
         self._desk.open(self.market, pace)
         factory = ExchangeFactory(self._lines, RestSite(self._desk, reactor), reactor, compression=self._compression)

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from .envelopes import numbered
+
 if TYPE_CHECKING:
     from .minute import Key
     from .wire import Wire
 
-__all__ = ["Outgoing", "Picked", "falsified"]
+__all__ = ["Numbering", "Outgoing", "Picked", "falsified"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,15 @@ def falsified(payload: bytes) -> list[bytes]:
     """
     Return a message that leads its reader to another book than the venue's, with no sign of it.
 
-    An ``l2update`` gets one level more, at a price that nothing else ever touches; an ``open`` gets another size.
+    An ``l2update``, or an event of ``l2_data``, gets one level more, at a price that nothing else ever touches; an
+    ``open`` gets another size.
     """
     message: Any = msgspec.json.decode(payload)
     if isinstance(message, list):
         message[6] = "9" + message[6]
+    elif "events" in message:
+        updates = message["events"][0]["updates"]
+        updates.append(updates[0] | {"side": "bid", "price_level": "0.01", "new_quantity": "1.00000000"})
     elif message["type"] == "open":
         message["remaining_size"] = "9" + message["remaining_size"]
     else:
@@ -172,3 +178,23 @@ class Outgoing:
                     self._tampering.remove(tampering)
                 return tampering
         return None
+
+
+class Numbering(Outgoing):
+    """
+    The same on the Advanced Trade feed, where each frame has a number; one that is left out on purpose has had it, too.
+
+    Args:
+        wire: Where they go.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(wire)
+        self._next = 0
+
+    def send(self, payload: bytes, kind: str = "", product_id: str = "", keys: Iterable[Key] = ()) -> None:
+        """Send a message with the next number, if it takes one, unless something else is to become of it."""
+        frame = numbered(payload, self._next)
+        if frame is not None:
+            payload, self._next = frame, self._next + 1
+        super().send(payload, kind, product_id, keys)

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from .derive import snapshot_of_size
 from .keys import CLOCK_TOLERANCE, ApiKey
 from .minute import Key
 
@@ -200,6 +201,37 @@ class Venue:
         self._products, self._delisted = frozenset(products), frozenset(delisted)
         self._keys = {key.key: key for key in keys}
         self._answer_refused = answer_refused
+
+    greets_first = False
+
+    def new_session(self) -> Session:
+        """Return a session that holds nothing."""
+        return Session()
+
+    def name_of(self, channel: str) -> str:
+        """Return a channel's name as the market knows it."""
+        return venue_name(channel)
+
+    # -- what else is said
+
+    def error(self, words: str) -> tuple[str, bytes]:
+        """Return the error before the end of a line. The docs name the words; JSON around them is not known."""
+        return "error", msgspec.json.encode({"type": "error", "message": words, "reason": words})
+
+    def too_fast(self) -> tuple[str, bytes] | None:
+        """Return ``None``: a client that sends too many requests is cut off."""
+        return None
+
+    def framed(self, message: Mapping[str, Any] | list[Any], _: float) -> tuple[bytes, str, str]:
+        """Return a message of a test's own with its type and product."""
+        about = message if isinstance(message, Mapping) else {}
+        return msgspec.json.encode(message), str(about.get("type", "")), str(about.get("product_id", ""))
+
+    def snapshot_of_size(self, size: int, product_id: str) -> tuple[bytes, str]:
+        """Return a snapshot of exactly so many bytes, and its type."""
+        return snapshot_of_size(size, product_id), "snapshot"
+
+    # -- requests
 
     def answer(self, session: Session, payload: bytes, now: float) -> Answer:
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copra_tx.feed.advanced_trade import ADVANCED_TRADE_URL, ADVANCED_TRADE_USER_URL
 from copra_tx.feed.exchange import DIRECT_FEED_URL, FEED_URL, SANDBOX_DIRECT_FEED_URL, SANDBOX_FEED_URL
 
 from .channel import Channel
@@ -13,6 +14,8 @@ from .protocol import ClientProtocol
 from .state import State
 
 __all__ = [
+    "ADVANCED_TRADE_URL",
+    "ADVANCED_TRADE_USER_URL",
     "DIRECT_FEED_URL",
     "FEED_URL",
     "SANDBOX_DIRECT_FEED_URL",

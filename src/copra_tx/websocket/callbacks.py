@@ -42,6 +42,17 @@ class Callbacks:
         self._buffer = buffer
         self._open_told = self._close_told = False
 
+    # -- what the default callbacks do
+
+    @property
+    def is_iterated(self) -> bool:
+        """Whether ``async for`` takes the messages."""
+        return self._buffer.active
+
+    def begin(self) -> None:
+        """Subscribe to what is wanted."""
+        self._requests.begin()
+
     # -- the line
 
     def opened(self) -> None:
@@ -91,7 +102,7 @@ class Callbacks:
 
     def closing(self) -> None:
         """Nothing is delivered from now on but ``on_close``."""
-        self._delivery.discard("on_open", "on_message", "on_error", "_warn_if_mute")
+        self._delivery.discard("on_open", "on_message", "on_error", "on_gap", "_warn_if_mute")
         self._requests.closed()
         self._buffer.end()
 

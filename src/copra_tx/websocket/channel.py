@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from copra_tx.errors import ConfigurationError
-from copra_tx.feed import exchange
+from copra_tx.feed import both, exchange
 
 __all__ = ["Channel"]
 
@@ -19,11 +19,15 @@ class Channel:
     for that. Channels of different names are simply not equal.
 
     Args:
-        name: A channel of the Exchange feed, in any case: ``heartbeat``, ``status``, ``auctionfeed``,
-            ``matches``, ``rfq_matches``, ``ticker``, ``ticker_batch``, ``level2``, ``level2_batch``, ``level3``,
-            ``full``, ``user``, ``balance``.
-        product_ids: One product id or a list of them, for example ``"BTC-USD"``. Only ``status`` and
-            ``rfq_matches`` may come without, or with ``"ALL"``: they are then about everything.
+        name: A channel of one of the two feeds, in any case. The Exchange feed has ``heartbeat``, ``status``,
+            ``auctionfeed``, ``matches``, ``rfq_matches``, ``ticker``, ``ticker_batch``, ``level2``, ``level2_batch``,
+            ``level3``, ``full``, ``user``, ``balance``; the Advanced Trade feed ``heartbeats``, ``candles``,
+            ``status``, ``ticker``, ``ticker_batch``, ``level2``, ``market_trades``, ``user``,
+            ``futures_balance_summary``. Whether the client's feed has it, the client looks when it gets it.
+        product_ids: One product id or a list of them, for example ``"BTC-USD"``. Only ``status`` (of the Exchange
+            feed) and ``rfq_matches`` may come without, or with ``"ALL"``: they are then about everything, and so is
+            ``user`` with ``"ALL"`` (of the Advanced Trade feed). ``heartbeats`` and ``futures_balance_summary`` take
+            none.
         account_ids: One account id or a list of them; for ``balance``, which takes no products.
 
     Raises:
@@ -42,9 +46,10 @@ class Channel:
     ) -> None:
         if not isinstance(name, str):
             raise ConfigurationError(f"a channel's name is a string, not {name!r}")
-        rule = exchange.CHANNELS.get(name.lower())
-        if rule is None:
-            raise ConfigurationError(exchange.unknown_channel(name))
+        rules = both.rules_of(name.lower())
+        if not rules:
+            raise ConfigurationError(both.unknown_channel(name))
+        rule = rules[0]
         products = _ids("product_ids", product_ids)
         accounts = _ids("account_ids", account_ids)
         if rule.takes_accounts:
@@ -54,13 +59,20 @@ class Channel:
                 )
         elif accounts:
             raise ConfigurationError(f"channel {rule.name!r} takes product_ids; account_ids go with 'balance'")
-        elif not rule.needs_products:
-            products = frozenset() if exchange.ALL_PRODUCTS in products else products
-        elif not products:
+        elif exchange.ALL_PRODUCTS in products and not all(one.needs_products for one in rules):
+            products = frozenset()
+        elif products and not rule.takes_products:
+            raise ConfigurationError(f"channel {rule.name!r} takes no products: Channel({rule.name!r})")
+        elif not products and rule.needs_products:
+            everything = "" if all(one.needs_products for one in rules) else ", or 'ALL' on the Advanced Trade feed"
             raise ConfigurationError(
                 f"channel {rule.name!r} needs at least one product id, for example Channel({rule.name!r}, 'BTC-USD')"
+                f"{everything}"
             )
-        for attribute, value in (("name", rule.name), ("product_ids", products), ("account_ids", accounts)):
+        self._set(rule.name, products, accounts)
+
+    def _set(self, name: str, product_ids: frozenset[str], account_ids: frozenset[str]) -> None:
+        for attribute, value in (("name", name), ("product_ids", product_ids), ("account_ids", account_ids)):
             object.__setattr__(self, attribute, value)
 
     @property
@@ -70,9 +82,11 @@ class Channel:
 
     def with_members(self, members: Iterable[str]) -> Channel:
         """Return the same channel about other products (for ``balance``: accounts)."""
-        if exchange.CHANNELS[self.name].takes_accounts:
-            return Channel(self.name, account_ids=members)
-        return Channel(self.name, members)
+        ids, rules = frozenset(members), both.rules_of(self.name)
+        if not ids and all(rule.needs_members for rule in rules):
+            return Channel(self.name)  # which says what is missing
+        takes_accounts = rules[0].takes_accounts
+        return _rebuild(self.name, () if takes_accounts else ids, ids if takes_accounts else ())
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Channel cannot be changed; make another one (tried to set {name!r})")
@@ -135,5 +149,8 @@ def _ids(argument: str, value: object) -> frozenset[str]:
     return frozenset(ids)
 
 
-def _rebuild(name: str, product_ids: list[str], account_ids: list[str]) -> Channel:
-    return Channel(name, product_ids, account_ids=account_ids)
+def _rebuild(name: str, product_ids: Iterable[str], account_ids: Iterable[str]) -> Channel:
+    # What was checked at birth; and "everything", which some names may only be about when told so.
+    channel = object.__new__(Channel)
+    channel._set(name, frozenset(product_ids), frozenset(account_ids))
+    return channel

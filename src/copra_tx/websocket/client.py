@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from twisted.internet.address import HostnameAddress
 from twisted.logger import Logger
@@ -17,18 +17,22 @@ from copra_tx.bridge import (
     check_thread,
     reactor_for,
 )
-from copra_tx.errors import ConfigurationError
-from copra_tx.feed.credentials import ExchangeCredentials
-from copra_tx.feed.exchange import FEED_URL, request
+from copra_tx.feed.both import dialect_of
+from copra_tx.feed.dialect import Dialect, Kind
+from copra_tx.feed.exchange import FEED_URL
+from copra_tx.keys import signer_of
 
 from .callbacks import Callbacks
 from .channel import Channel
 from .counters import Counters
 from .delivery import Delivery
 from .dialing import EndpointConnector, make_endpoint
-from .factory import FeedFactory
+from .factory import FeedFactory, host_of
+from .fitting import check_room, fitting
+from .hooks import Hooks
 from .iteration import MessageBuffer
 from .line import Line
+from .numbered import NumberedReception
 from .options import Options
 from .pacing import Pacer, shared_pacer
 from .reception import Reception
@@ -41,9 +45,9 @@ __all__ = ["Client"]
 _log = Logger()  # not the class' own: Twisted would log under a subclass' name, outside of our namespace
 
 
-class Client(FeedFactory):
+class Client(Hooks, FeedFactory):
     """
-    A client of the Coinbase Exchange feed, to be used as it is or subclassed for its callbacks.
+    A client of one of Coinbase's feeds, to be used as it is or subclassed for its callbacks.
 
     It is at once Autobahn's ``WebSocketClientFactory`` and Twisted's ``ReconnectingClientFactory``. With
     ``auto_connect`` it dials by itself; it may also be handed to ``reactor.connectTCP``, ``connectSSL`` or
@@ -55,8 +59,11 @@ class Client(FeedFactory):
     Args:
         loop: The asyncio loop the client runs in. ``None`` takes the Twisted reactor that is installed.
         channels: One ``Channel`` or a list of them, to subscribe to at first.
-        feed_url: Address of the server, ``wss://`` or ``ws://``.
-        auth: Sign every request; needs ``key``, ``secret`` and ``passphrase`` of an Exchange API key.
+        feed_url: Address of the server, ``wss://`` or ``ws://``. Its host tells which feed it is; ``feed`` tells of
+            a host of your own.
+        auth: Sign requests. On the Exchange feed that is every one, with ``key``, ``secret`` and ``passphrase`` of
+            an Exchange API key; on the Advanced Trade feed those for private channels, with the ``key`` (its name)
+            and ``secret`` (the private key) of a CDP API key.
         key, secret, passphrase: The API key as Coinbase shows it.
         auto_connect: Join the loop now: connect at once if it runs, else as soon as it starts. Otherwise
             ``add_as_task_to_loop()`` does it.
@@ -69,7 +76,7 @@ class Client(FeedFactory):
         options: The keyword arguments that ``Options`` describes: ``proxy``, ``ca_file``, ``compression``,
             ``max_message_bytes``, ``ping_interval``, ``pong_timeout``, ``open_timeout``, ``close_timeout``,
             ``answer_timeout``, ``initial_delay``, ``max_delay``, ``stable_after``, ``max_buffered``, ``decode``,
-            ``transport``.
+            ``transport``, ``feed``, ``heartbeats``, ``max_level2_products``, ``sign_public``.
 
     Attributes:
         connected: A ``ConnectionEvent``, with ``is_set()``, ``await wait()`` and ``when_set()``.
@@ -101,8 +108,10 @@ class Client(FeedFactory):
         # As in Twisted, a subclass may set these two for all its instances.
         options = {"initial_delay": self.initialDelay, "max_delay": self.maxDelay} | options
         self.__options = Options.from_arguments(**options)
-        self.__subscriptions = Subscriptions(_listed(channels))
-        self.__credentials = ExchangeCredentials(key, secret, passphrase) if auth else None
+        self.__dialect = dialect_of(host_of(feed_url), self.__options.feed)
+        self.__subscriptions = Subscriptions(dialect=self.__dialect, silently=self.__options.heartbeats)
+        self.__subscriptions.want(self._fitting(channels))
+        self.__signer = signer_of(self.__dialect, key, secret, passphrase) if auth else None
         reactor = reactor_for(loop) if reactor is None else reactor
         self.loop = asyncio_loop_of(reactor) if loop is None else loop
         self.feed_url = feed_url
@@ -144,9 +153,10 @@ class Client(FeedFactory):
             self._send_request,
             lambda error: self.callbacks.tell(error),  # noqa: PLW0108  # made below
             options.answer_timeout,
+            self.dialect,
         )
         self.__callbacks = Callbacks(self, self.__delivery, self.__requests, self.__buffer)
-        self.__reception = Reception(
+        self.__reception = (NumberedReception if self.dialect.is_numbered else Reception)(
             self, reactor, self.__delivery, self.__subscriptions, self.__requests, self.__buffer
         )
         self.__line = Line(self, reactor, connector, options, self.counters, self.callbacks)
@@ -158,6 +168,11 @@ class Client(FeedFactory):
     def options(self) -> Options:
         """The options, checked."""
         return self.__options
+
+    @property
+    def dialect(self) -> Dialect:
+        """What tells the feed from the other one."""
+        return self.__dialect
 
     @property
     def counters(self) -> Counters:
@@ -215,7 +230,7 @@ class Client(FeedFactory):
             or ``ClientClosedError``. A failure that nobody looks at is told through ``on_error``.
         """
         self._check_thread("subscribe()")
-        return self.__requests.subscribe(_listed(channels))
+        return self.__requests.subscribe(self._fitting(channels))
 
     def unsubscribe(self, channels: Channel | Iterable[Channel]) -> AwaitableDeferred[None]:
         """
@@ -227,7 +242,7 @@ class Client(FeedFactory):
             Fires with ``None`` when the server has taken note.
         """
         self._check_thread("unsubscribe()")
-        unsubscribed = self.__requests.unsubscribe(_listed(channels))
+        unsubscribed = self.__requests.unsubscribe(fitting(channels, self.dialect))
         self.__callbacks.interrupt()
         return unsubscribed
 
@@ -239,7 +254,7 @@ class Client(FeedFactory):
             As ``subscribe``.
         """
         self._check_thread("renew()")
-        return self.__requests.renew(_listed(channels))
+        return self.__requests.renew(fitting(channels, self.dialect))
 
     def close(self) -> AwaitableDeferred[None]:
         """
@@ -253,60 +268,6 @@ class Client(FeedFactory):
         self.continueTrying = 0
         self.callbacks.closing()
         return self._closed_and_idle(self.line.close())
-
-    # -- the callbacks
-
-    def on_open(self) -> Any:
-        """
-        Subscribe, and log; called when the upgrade is done.
-
-        An override must call this one, else nothing is subscribed to and the server drops the connection after 5
-        s. Like every callback it may be ``async`` or return a Deferred; the next callback then waits for it.
-        """
-        _log.info("{name} connected to {url}", name=self.name, url=self.feed_url)
-        self.__requests.begin()
-
-    def on_message(self, message: Any) -> Any:
-        """
-        Print a message (not while ``async for`` takes them); called for every message that is not an error.
-
-        Args:
-            message: A dict, as the server sent it; for data of ``level3`` a list. Prices and sizes are strings.
-        """
-        if not self.__buffer.active:
-            print(message)  # noqa: T201  # documented
-
-    def on_error(self, message: str, reason: str = "") -> Any:
-        """
-        Log an error; called for ``error`` messages of the server, and for input that cannot be used.
-
-        Args:
-            message: What is wrong.
-            reason: More about it; often empty.
-        """
-        _log.error("{name}: {message}. {reason}", name=self.name, message=message, reason=reason)
-
-    def on_close(self, was_clean: bool, code: int, reason: str) -> Any:
-        """
-        Log the end of a connection, or of an attempt to get one, and bring the reconnection.
-
-        Called exactly once for every attempt. An override must call this one to keep the reconnection.
-
-        Args:
-            was_clean: Whether the closing handshake was completed.
-            code: The code of the close frame; 1006 if there was none, 1005 if it had none.
-            reason: The server's words, or the cause in ours.
-        """
-        _log.info(
-            "{name} connection to {url} {unexpectedly}closed. {reason}",
-            name=self.name,
-            url=self.feed_url,
-            unexpectedly="" if self.closing else "unexpectedly ",
-            reason=reason,
-            code=code,
-            was_clean=was_clean,
-        )
-        self.bring_reconnection()
 
     # -- asyncio's idioms
 
@@ -375,20 +336,19 @@ class Client(FeedFactory):
         closed.addCallback(wind_down)
         return done
 
-    def _send_request(self, kind: Literal["subscribe", "unsubscribe"], channels: Sequence[Channel]) -> None:
+    def _send_request(self, kind: Kind, channels: Sequence[Channel]) -> None:
         if self.line.protocol is not None:
-            self.line.protocol.sendMessage(request(kind, channels, self.__credentials, f"{time.time():.6f}"))
+            is_signed = self.options.sign_public or self.dialect.must_sign(channels)
+            signer = self.__signer if is_signed else None
+            self.line.protocol.sendMessage(self.dialect.request(kind, channels, signer, f"{time.time():.6f}"))
+
+    def _fitting(self, channels: Channel | Iterable[Channel]) -> list[Channel]:
+        asked = fitting(channels, self.dialect)
+        check_room(self.channels, asked, self.dialect, self.options.max_level2_products)
+        return asked
 
     def _check_thread(self, call: str) -> None:
         check_thread(self.reactor, f"{type(self).__name__}.{call}")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} {self.feed_url} {self.line.state.value}>"
-
-
-def _listed(channels: Channel | Iterable[Channel]) -> list[Channel]:
-    listed = [channels] if isinstance(channels, Channel) else list(channels)
-    for channel in listed:
-        if not isinstance(channel, Channel):
-            raise ConfigurationError(f"channels is a Channel or a list of them, not {channel!r}")
-    return listed

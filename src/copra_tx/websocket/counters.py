@@ -20,9 +20,11 @@ class Counters:
         errors: ``error`` messages of the server.
         unwanted: Messages dropped because no wanted channel explains them.
         unusable: Input that could not be used, by kind: ``not JSON``, ``binary``, ``neither object nor row``,
-            ``no type``.
+            ``no type``; on the Advanced Trade feed ``no object`` and ``no channel`` in place of the last two.
         callback_failures: Callbacks that raised, or whose coroutine or Deferred failed.
         pauses: Times the line was paused because a buffer was full.
+        gaps: Gaps told to ``on_gap``.
+        late: Numbered messages that were repeated, or came later than their number says.
     """
 
     attempts: int = 0
@@ -33,3 +35,5 @@ class Counters:
     unusable: Counter[str] = field(default_factory=Counter)
     callback_failures: int = 0
     pauses: int = 0
+    gaps: int = 0
+    late: int = 0

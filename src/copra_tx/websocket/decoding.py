@@ -14,9 +14,12 @@ from typing import Any
 import msgspec
 
 from copra_tx.errors import ConfigurationError
-from copra_tx.feed.exchange import MESSAGE_TYPES
+from copra_tx.feed import exchange
+from copra_tx.feed.dialect import Dialect
 
 __all__ = ["LARGE", "NOT_JSON", "Decoding", "LazyMessage", "look_at"]
+
+_PRIVATE = {"payload": "copra-tx payload", "_decoded": "copra-tx decoded"}
 
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises; the last is for arrays within arrays within arrays."""
@@ -27,12 +30,15 @@ LARGE = 64 * 1024
 _whole = msgspec.json.Decoder().decode
 
 
-class LazyMessage(msgspec.Struct, gc=False, rename={"payload": "copra-tx payload", "_decoded": "copra-tx decoded"}):
+class LazyMessage(msgspec.Struct, gc=False, rename=_PRIVATE):
     """
     A message of which only ``type``, ``product_id`` and ``sequence`` were looked at; the rest is decoded when needed.
 
     It can be read like the dict that it stands for: ``message["price"]``, ``message.get("time")``, ``"size" in
     message``, ``dict(message)``. A row of ``level3`` has the type ``level3`` and becomes its list.
+
+    A message of the Advanced Trade feed has the name of its ``channel`` as type, its ``sequence_num`` as sequence, and
+    no product.
 
     Attributes:
         type: The message's type.
@@ -74,6 +80,19 @@ class LazyMessage(msgspec.Struct, gc=False, rename={"payload": "copra-tx payload
         return self.decode().get(key, default)
 
 
+class _LazyEnvelope(LazyMessage, gc=False, rename=_PRIVATE | {"type": "channel", "sequence": "sequence_num"}):
+    """The same of the Advanced Trade feed."""
+
+    type: Any = None
+    product_id: Any = None
+    sequence: Any = None
+    payload: Any = b""
+    _decoded: Any = None
+
+
+_KINDS = {"type": LazyMessage, "channel": _LazyEnvelope}  # by the member that says a message's type
+
+
 look_at: Callable[[bytes], LazyMessage] = msgspec.json.Decoder(LazyMessage).decode
 """
 Read what a ``LazyMessage`` knows, but for its ``payload``; ``msgspec.ValidationError`` if that is no object.
@@ -82,22 +101,24 @@ It does not look at the UTF-8 of what it skips.
 """
 
 
-def _lazily(payload: bytes) -> LazyMessage:
-    if not payload.isascii():
-        payload.decode()
-    try:
-        message = look_at(payload)
-    except msgspec.ValidationError:  # no object
-        return _not_an_object(payload)
-    message.payload = payload
-    return message
+def _make_lazily(dialect: Dialect) -> Callable[[bytes], LazyMessage]:
+    kind = _KINDS[dialect.type_key]
+    header = msgspec.json.Decoder(kind).decode
 
+    def lazily(payload: bytes) -> LazyMessage:
+        if not payload.isascii():
+            payload.decode()  # a decoder that skips fields does not look at their UTF-8
+        try:
+            message = header(payload)
+        except msgspec.ValidationError:  # no object
+            decoded = _whole(payload)
+            message = kind(_decoded=decoded)
+            if dialect.has_rows and is_row(decoded):
+                message.type, message.product_id = "level3", decoded[1] if len(decoded) > 1 else None
+        message.payload = payload
+        return message
 
-def _not_an_object(payload: bytes) -> LazyMessage:
-    decoded = _whole(payload)
-    if is_row(decoded):
-        return LazyMessage("level3", decoded[1] if len(decoded) > 1 else None, None, payload, decoded)
-    return LazyMessage(None, None, None, payload, decoded)
+    return lazily
 
 
 def is_row(message: object) -> bool:
@@ -113,6 +134,7 @@ class Decoding:
         choice: ``"dict"``; ``"lazy"`` for a ``LazyMessage``; ``None`` for bytes; a ``msgspec.Struct`` type, or a
             union of tagged ones, for every message of a channel; or a mapping of message types to such types. Messages
             that no type is given for, the answers among them, are dicts.
+        dialect: Of the feed.
 
     Attributes:
         is_dict: Whether messages are plain dicts (and lists), the default.
@@ -130,16 +152,16 @@ class Decoding:
     type_of: Callable[[Any], Any]
     present: Callable[[Any], Any] | None
 
-    def __init__(self, choice: object) -> None:
+    def __init__(self, choice: object, dialect: Dialect = exchange.DIALECT) -> None:
         self.is_dict, self.is_shallow = choice == "dict", choice is None or choice == "lazy"
-        self.decode, self.type_of, self.present = _whole, itemgetter("type"), None
+        self.decode, self.type_of, self.present = _whole, itemgetter(dialect.type_key), None
         if self.is_dict:
             return
-        self.decode, self.type_of = _lazily, attrgetter("type")
+        self.decode, self.type_of = _make_lazily(dialect), attrgetter("type")
         if choice is None:
             self.present = attrgetter("payload")
         elif choice != "lazy":
-            decoders = _decoders(choice)
+            decoders = _decoders(choice, dialect.message_types)
             self.present = lambda message: decoders.get(message.type, _whole)(message.payload)
 
     def decode_large(self, payload: bytes) -> Any:
@@ -163,13 +185,19 @@ class Decoding:
             return message.product_id
         return message.get("product_id") if type(message) is dict else message[1] if len(message) > 1 else None
 
+    def sequence_of(self, message: Any) -> object:
+        """Return the ``sequence_num`` of a message of the Advanced Trade feed; ``None`` if it has none."""
+        if not self.is_dict:
+            return message.sequence
+        return message.get("sequence_num") if type(message) is dict else None
+
     def whole(self, message: Any) -> Any:
         """Return all of a message as ``decode`` returns it, as plain objects."""
         return message if self.is_dict else message.decode()
 
 
-def _decoders(choice: object) -> dict[str, Callable[[bytes], Any]]:
-    table = choice if isinstance(choice, Mapping) else dict.fromkeys(MESSAGE_TYPES, choice)
+def _decoders(choice: object, message_types: frozenset[str]) -> dict[str, Callable[[bytes], Any]]:
+    table = choice if isinstance(choice, Mapping) else dict.fromkeys(message_types, choice)
     decoders: dict[str, Callable[[bytes], Any]] = {}
     made: dict[Any, Callable[[bytes], Any]] = {}
     for name, wanted in table.items():

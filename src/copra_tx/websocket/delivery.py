@@ -266,4 +266,4 @@ class Delivery:
 
 
 def _type_of(message: Any) -> str:
-    return str(message.get("type")) if isinstance(message, dict) else type(message).__name__
+    return str(message.get("type", message.get("channel"))) if isinstance(message, dict) else type(message).__name__

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from autobahn.twisted.websocket import WebSocketClientFactory
+from autobahn.websocket.util import parse_url
 from twisted.internet.interfaces import IAddress, IConnector
 from twisted.internet.protocol import ReconnectingClientFactory
 from twisted.python.failure import Failure
@@ -19,7 +20,22 @@ if TYPE_CHECKING:
     from .line import Line
     from .options import Options
 
-__all__ = ["FeedFactory"]
+__all__ = ["FeedFactory", "host_of"]
+
+
+def host_of(url: str) -> str:
+    """
+    Return the host of a feed's address.
+
+    Raises:
+        ConfigurationError: If the URL cannot be used.
+    """
+    if not url:
+        raise ConfigurationError("feed_url is missing")  # Autobahn would take ws://localhost
+    try:
+        return str(parse_url(url)[1])
+    except Exception as error:  # noqa: BLE001  # Autobahn raises plain Exception for a bad URL
+        raise ConfigurationError(f"feed_url {url!r} cannot be used: {error}") from None
 
 
 class FeedFactory(WebSocketClientFactory, ReconnectingClientFactory):  # type: ignore[misc]  # Autobahn is not looked at
@@ -51,12 +67,8 @@ class FeedFactory(WebSocketClientFactory, ReconnectingClientFactory):  # type: i
         raise NotImplementedError
 
     def __init__(self, url: str, reactor: Any, options: Options) -> None:
-        if not url:
-            raise ConfigurationError("feed_url is missing")  # Autobahn would take ws://localhost
-        try:
-            super().__init__(url, reactor=reactor)
-        except Exception as error:  # noqa: BLE001  # Autobahn raises plain Exception for a bad URL
-            raise ConfigurationError(f"feed_url {url!r} cannot be used: {error}") from None
+        host_of(url)
+        super().__init__(url, reactor=reactor)
         self.clock = reactor
         # Both: the first wait reads ``delay``, whatever ``initialDelay`` is.
         self.initialDelay = self.delay = options.initial_delay

@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass, fields
 
 from copra_tx.errors import ConfigurationError
+from copra_tx.feed.advanced_trade import MOST_LEVEL2_PRODUCTS
+from copra_tx.feed.both import FEEDS
 
 from .proxy import Proxy
 from .transports import TRANSPORTS
@@ -46,6 +48,14 @@ class Options:
             cheaper and need asyncio's reactor; ``"fastnet"``, those of aiofastnet, which are cheaper still and need the
             extra ``copra-tx[fast]``, too; or ``"auto"``, the best of these that can be used. A caller's own dial
             (``connectTCP`` and the like) brings its own.
+        feed: ``"exchange"`` or ``"advanced"``, the feed that is spoken at ``feed_url``; ``"auto"`` goes by its host,
+            and takes one that is not Coinbase's for Exchange.
+        heartbeats: Subscribe to ``heartbeats`` on every connection to the Advanced Trade feed, which else may close
+            quiet channels; they are delivered only if they were asked for.
+        max_level2_products: How many products of ``level2`` a connection to the Advanced Trade feed may hold. The
+            server refuses the 31st.
+        sign_public: Sign requests for public channels of the Advanced Trade feed, too. The server refuses a doubtful
+            signature, and needs none there.
 
     Raises:
         ConfigurationError: If a value cannot work; the text names it.
@@ -66,6 +76,10 @@ class Options:
     max_buffered: int = 10_000
     decode: object = "dict"
     transport: str = "auto"
+    feed: str = "auto"
+    heartbeats: bool = True
+    max_level2_products: int = MOST_LEVEL2_PRODUCTS
+    sign_public: bool = False
 
     @classmethod
     def from_arguments(
@@ -88,12 +102,15 @@ class Options:
         for name in _POSITIVE_SECONDS:
             _check_number(name, getattr(self, name), above_zero=True)
         _check_number("ping_interval", self.ping_interval, above_zero=False)
-        for name in ("max_message_bytes", "max_buffered"):
+        for name in ("max_message_bytes", "max_buffered", "max_level2_products"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ConfigurationError(f"{name} is a whole number above zero, not {value!r}")
-        if not isinstance(self.compression, bool):
-            raise ConfigurationError(f"compression is True or False, not {self.compression!r}")
+        for name in ("compression", "heartbeats", "sign_public"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise ConfigurationError(f"{name} is True or False, not {value!r}")
+        if self.feed not in FEEDS:
+            raise ConfigurationError(f"feed is one of {', '.join(FEEDS)}, not {self.feed!r}")
         if self.transport not in TRANSPORTS:
             raise ConfigurationError(f"transport is one of {', '.join(TRANSPORTS)}, not {self.transport!r}")
         if self.max_delay < self.initial_delay:

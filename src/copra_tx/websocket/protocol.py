@@ -151,6 +151,7 @@ class ClientProtocol(FastReceiving):
     def _onOpen(self) -> None:
         if self.factory.line.opened(self):
             self._reception = self.factory.reception
+            self._reception.begin()
             self._begin_fast_receiving()
             # With TLS of Python's own ssl the details that Autobahn's looks for, at pyOpenSSL, are there already.
             if not self._guarded(self.onOpen if IStdlibTls.providedBy(self.transport) else super()._onOpen):

@@ -11,7 +11,8 @@ from autobahn.websocket.protocol import WebSocketProtocol
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from copra_tx.feed.exchange import MESSAGE_TYPES, UNREADABLE_REQUEST, error_words, listed
+from copra_tx.feed.dialect import error_words
+from copra_tx.feed.exchange import UNREADABLE_REQUEST
 
 from .decoding import LARGE, NOT_JSON, Decoding, is_row, look_at
 from .delivery import SLICE
@@ -31,7 +32,8 @@ OPEN = WebSocketProtocol.STATE_OPEN
 CHUNK = 32
 """Messages between two looks at the clock."""
 
-_NOTHING = object()
+NOTHING = object()
+"""In place of a message: there is none to hand over."""
 
 _QUOTED = 200  # characters shown of input that is of no use
 
@@ -69,8 +71,14 @@ class Reception:
         self._requests = requests
         self._buffer = buffer
         self._counters = client.counters
-        self._decoding = Decoding(client.options.decode)
+        self._dialect = client.dialect
+        self._data_types = self._dialect.message_types
+        self._decoding = Decoding(client.options.decode, self._dialect)
         self._decode = self._decoding.decode
+        self._takes_plain = self._decoding.is_dict and not self._dialect.is_numbered
+
+    def begin(self) -> None:
+        """A connection begins."""
 
     # -- many at once
 
@@ -105,7 +113,7 @@ class Reception:
         """
         delivery, on_message, waiting = self._delivery, self._client.on_message, self._delivery.waiting
         put = self._buffer.put if self._buffer.active else None
-        is_plain, data_types = self._decoding.is_dict and not self._subscriptions.is_selective, MESSAGE_TYPES
+        is_plain, data_types = self._takes_plain and not self._subscriptions.is_selective, self._data_types
         messages = map(self._decode, left) if is_plain else self._selected(left)
         before = left.__length_hint__()
         until = self._clock.seconds() + SLICE if before > CHUNK else 0.0
@@ -151,7 +159,7 @@ class Reception:
 
     def _looked_at(self, left: Iterator[bytes]) -> Iterator[Any]:
         # As below, without a call of ours for each message.
-        data_types, as_bytes, waiting = MESSAGE_TYPES, self._decoding.present is not None, self._delivery.waiting
+        data_types, as_bytes, waiting = self._data_types, self._decoding.present is not None, self._delivery.waiting
         for payload in left:
             if not payload.isascii():
                 payload.decode()  # a decoder that skips fields does not look at their UTF-8
@@ -176,7 +184,7 @@ class Reception:
             message = self._decode(payload)
             if not self._is_data(message):
                 self._deliver_message(message)
-            elif (presented := self._presented(message)) is not _NOTHING:
+            elif (presented := self._presented(message)) is not NOTHING:
                 yield presented
                 continue
             self._counters.messages -= 1  # it was counted where it was looked at, or is of no use
@@ -223,7 +231,7 @@ class Reception:
         if not self._is_data(message) and not self._take_note(self._decoding.whole(message)):
             return
         presented = self._presented(message)
-        if presented is _NOTHING:
+        if presented is NOTHING:
             return
         self._counters.messages += 1
         if self._buffer.active:
@@ -232,15 +240,15 @@ class Reception:
 
     def _is_data(self, message: Any) -> bool:
         try:
-            return self._decoding.type_of(message) in MESSAGE_TYPES
+            return self._decoding.type_of(message) in self._data_types
         except (KeyError, TypeError, AttributeError):
             return is_row(message)
 
     def _presented(self, message: Any) -> Any:
-        """Return what ``on_message`` gets of a message; ``_NOTHING`` if it is unwanted, or does not fit its type."""
+        """Return what ``on_message`` gets of a message; ``NOTHING`` if it is unwanted, or does not fit its type."""
         if self._subscriptions.is_selective and not self._is_wanted(message):
             self._counters.unwanted += 1
-            return _NOTHING
+            return NOTHING
         present = self._decoding.present
         if present is None:
             return message
@@ -248,7 +256,7 @@ class Reception:
             return present(message)
         except msgspec.ValidationError as error:
             self._does_not_fit(message, error)
-            return _NOTHING
+            return NOTHING
 
     def _is_wanted(self, message: Any) -> bool:
         message_type = "level3" if type(message) is list else self._decoding.type_of(message)
@@ -257,24 +265,28 @@ class Reception:
     def _take_note(self, message: Any) -> bool:
         """Do what a message is to us that brings no data of a channel; tell whether it is for ``on_message``."""
         if type(message) is not dict:
-            self._unusable("neither object nor row", repr(message)[:_QUOTED])
+            kind = "neither object nor row" if self._dialect.has_rows else "no object"
+            self._unusable(kind, repr(message)[:_QUOTED])
             return False
-        message_type = message.get("type")
-        if type(message_type) is not str:
-            self._unusable("no type", repr(message)[:_QUOTED])
-            return False
-        if message_type == "error":
+        message_type = message.get(self._dialect.type_key)
+        if message.get("type") == "error":
             self._server_error(*error_words(message))
             return False
+        if type(message_type) is not str:
+            self._unusable(f"no {self._dialect.type_key}", repr(message)[:_QUOTED])
+            return False
         if message_type == "subscriptions":
-            self._requests.answered(listed(message))
+            self._requests.answered(self._dialect.listed(message))
             self._client.line.answered()
         return True
 
     def _server_error(self, message: str, reason: str) -> None:
         self._counters.errors += 1
         self._requests.refused(f"{message}: {reason}" if reason else message)
-        self._delivery.deliver("on_error", self._client.on_error, message, reason)
+        self._delivery.deliver("on_error", self._client.on_error, message, self._more_about(message, reason))
+
+    def _more_about(self, message: str, reason: str) -> str:  # noqa: ARG002
+        return reason
 
     def _not_json(self, text: str, error: str) -> None:
         if text.strip() == UNREADABLE_REQUEST:

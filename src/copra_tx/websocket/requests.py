@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
 
 from copra_tx.bridge import AwaitableDeferred
 from copra_tx.errors import (
@@ -22,15 +22,13 @@ from copra_tx.errors import (
     SubscriptionTimeoutError,
     UnsubscribeRefusedError,
 )
-from copra_tx.feed.exchange import named_in
+from copra_tx.feed.dialect import Dialect, Kind
 
 from .channel import Channel
 from .pacing import Pacer, Priority
 from .subscriptions import Subscriptions, split
 
 __all__ = ["Requests"]
-
-Kind = Literal["subscribe", "unsubscribe"]
 
 MOST_IDS_PER_REQUEST = 100
 """Products (or accounts) in one request. No limit is documented; a request of this size has about 2 kB."""
@@ -77,6 +75,7 @@ class Requests:
         send: Sends one request on the open line.
         tell: Takes an error that no caller waits for.
         answer_timeout: Seconds within which a request must be answered.
+        dialect: Of the feed.
     """
 
     def __init__(
@@ -87,6 +86,7 @@ class Requests:
         send: Callable[[Kind, Sequence[Channel]], None],
         tell: Callable[[SubscriptionError], None],
         answer_timeout: float,
+        dialect: Dialect,
     ) -> None:
         self._clock = clock
         self._pacer = pacer
@@ -94,11 +94,13 @@ class Requests:
         self._send = send
         self._tell = tell
         self._answer_timeout = answer_timeout
+        self._dialect = dialect
         self._connected = self._begun = False
         self._open: _OpenRequest | None = None
         self._pace: Deferred[None] | None = None
         self._renewals: list[Channel] = []
         self._tickets: list[_Ticket] = []
+        self._losses: dict[str, bool] = {}  # channel being renewed after a loss: whether to renew it once more
 
     @property
     def begun(self) -> bool:
@@ -127,6 +129,7 @@ class Requests:
             ticket.errors.clear()
             if ticket.kind == "unsubscribe":
                 self._finish(ticket)
+        self._losses = dict.fromkeys(self._losses, False)  # a new connection brings all anew
 
     def closed(self) -> None:
         """No other line will come: whoever waits is told so."""
@@ -159,6 +162,32 @@ class Requests:
         renewals = [channel for channel in wanted if self._ledger.holds_any(channel)] if self._connected else []
         self._renewals += renewals
         return self._ask("subscribe", wanted, renewing=bool(renewals))
+
+    def renew_after_loss(self, name: str) -> None:
+        """
+        Renew a channel of which messages may have been lost, a snapshot perhaps, or one that is on its way.
+
+        A loss while that is under way makes for one more renewal, however many there are.
+        """
+        channel = self._ledger.wanted.get(name)
+        if channel is None or not self._begun:
+            return
+        if name in self._losses:
+            self._losses[name] = True
+        else:
+            self._renew_lost(channel, again=bool(self._ledger.unconfirmed([channel])))
+
+    def _renew_lost(self, channel: Channel, *, again: bool) -> None:
+        self._losses[channel.name] = again
+        self.renew([channel]).addBoth(self._renewed, channel.name)
+
+    def _renewed(self, outcome: Failure | None, name: str) -> None:
+        again, channel = self._losses.pop(name), self._ledger.wanted.get(name)
+        if outcome is not None and not outcome.check(ClientClosedError):
+            assert isinstance(outcome.value, SubscriptionError)
+            self._tell(outcome.value)
+        if again and channel is not None:
+            self._renew_lost(channel, again=False)
 
     def _renewable(self, channel: Channel) -> Channel:
         # Of a channel that is held for everything no part can be renewed.
@@ -193,6 +222,14 @@ class Requests:
             self._open.words.append(words)
             self._wait_for_the_rest(self._open)
 
+    @property
+    def open_request(self) -> str:
+        """What is asked for and not answered yet, in words."""
+        if self._open is None:
+            return "no request was open"
+        about = "; ".join(f"{one.name}{_of(one.members)}" for one in self._open.channels)
+        return f"the open request was to {self._open.kind}: {about}"
+
     # -- one request at a time
 
     def _due(self) -> tuple[Kind, list[Channel]] | None:
@@ -200,9 +237,12 @@ class Requests:
             return None
         taken_away = self._renewals or self._ledger.surplus()
         if taken_away:
-            return "unsubscribe", next(split(taken_away, MOST_IDS_PER_REQUEST))
+            return "unsubscribe", self._first_of(taken_away)
         missing = self._ledger.missing()
-        return ("subscribe", next(split(missing, MOST_IDS_PER_REQUEST))) if missing else None
+        return ("subscribe", self._first_of(missing)) if missing else None
+
+    def _first_of(self, channels: Iterable[Channel]) -> list[Channel]:
+        return next(split(channels, MOST_IDS_PER_REQUEST, joining=self._dialect.joins_channels))
 
     def _next(self) -> None:
         if self._pace is None and self._due() is not None:
@@ -218,6 +258,7 @@ class Requests:
                 self._renewals = [rest for one in self._renewals for rest in _without(one, channels)]
             deadline = self._clock.callLater(self._answer_timeout, self._unanswered)
             self._open = _OpenRequest(kind, channels, deadline)
+            self._ledger.asked(kind, channels)
             self._send(kind, channels)
 
     def _outstanding(self, request: _OpenRequest) -> list[Channel]:
@@ -247,7 +288,7 @@ class Requests:
             for ticket in self._tickets:
                 ticket.renewing = ticket.renewing and bool(self._renewals)
         for channel in lacking:
-            self._blame([channel], _refusal(channel, request), told=bool(request.words))
+            self._blame([channel], self._refusal(channel, request), told=bool(request.words))
 
     def _unanswered(self) -> None:
         request, self._open = self._open, None
@@ -263,6 +304,12 @@ class Requests:
             ticket.renewing = False
         self._settle()
         self._next()
+
+    def _refusal(self, channel: Channel, request: _OpenRequest) -> SubscriptionError:
+        naming = [words for words in request.words if self._dialect.named_in(words, channel) is not None]
+        candidates = [] if naming or not request.words else [one.name for one in request.channels]
+        kind = SubscriptionRefusedError if request.kind == "subscribe" else UnsubscribeRefusedError
+        return kind(channel.name, channel.members, naming or request.words, candidates)
 
     # -- who waits for what
 
@@ -307,11 +354,8 @@ class Requests:
                 self._tell(one)
 
 
-def _refusal(channel: Channel, request: _OpenRequest) -> SubscriptionError:
-    naming = [words for words in request.words if named_in(words, channel) is not None]
-    candidates = [] if naming or not request.words else [one.name for one in request.channels]
-    kind = SubscriptionRefusedError if request.kind == "subscribe" else UnsubscribeRefusedError
-    return kind(channel.name, channel.members, naming or request.words, candidates)
+def _of(members: frozenset[str]) -> str:
+    return f" of {', '.join(sorted(members))}" if members else ""
 
 
 def _without(channel: Channel, others: Iterable[Channel]) -> list[Channel]:

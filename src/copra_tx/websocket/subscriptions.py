@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-from copra_tx.feed.exchange import MESSAGE_TYPES, explaining_channels, merged
+from copra_tx.feed import exchange
+from copra_tx.feed.dialect import Dialect, Kind, merged
 
 from .channel import Channel
 
@@ -16,7 +17,8 @@ class Subscriptions:
     """
     The ledger of one client.
 
-    *Wanted* outlives every connection. The others are about the present one: *held* is what the server last
+    *Wanted* outlives every connection, and so does what is subscribed to *silently*: needed, but not delivered unless
+    it is wanted, too. The others are about the present one: *held* is what the server last
     said it holds, *refused* what it did not confirm (not asked for again before the next connection), and
     *unwanted* what was unsubscribed from, so that nothing is taken away that somebody else subscribed to.
 
@@ -27,12 +29,27 @@ class Subscriptions:
     Of a channel that may be about everything, some products are not part of everything: the one cannot be made of
     the other without asking.
 
+    Args:
+        channels: What is wanted at first.
+        dialect: Of the feed.
+
+    The venue may have another name for a product: then what it holds and sends under that name counts.
+
     Attributes:
         is_selective: Whether anything was unwanted on this connection, so that what arrives must be looked at with
             ``accepts``: a server sends nothing that it was not asked for.
+        silent_types: Types of messages that only what is subscribed to silently brings.
+        plain_types: Types of messages that are wanted, whatever they are about.
     """
 
-    def __init__(self, channels: Iterable[Channel] = ()) -> None:
+    def __init__(
+        self, channels: Iterable[Channel] = (), dialect: Dialect = exchange.DIALECT, *, silently: bool = True
+    ) -> None:
+        self._dialect = dialect
+        self._silently = {name: Channel(name) for name in (dialect.silently if silently else ())}
+        self._asked: dict[str, Channel] = {}
+        self.silent_types: frozenset[str] = frozenset()
+        self.plain_types: frozenset[str] = frozenset()
         self._wanted: dict[str, Channel] = {}
         self._held: dict[str, frozenset[str]] = {}
         self._refused: dict[str, Channel] = {}
@@ -85,13 +102,23 @@ class Subscriptions:
         self._held.clear()
         self._refused.clear()
         self._unwanted.clear()
+        self._asked.clear()
         self.is_selective = False
+        self._know_plain()
         self._by_id = {name: channel.members for name, channel in self._wanted.items()}
+
+    def asked(self, kind: Kind, channels: Iterable[Channel]) -> None:
+        """Take note of a request: of some channels the answer will not tell which products are held."""
+        for channel in channels:
+            (self._add if kind == "subscribe" else self._drop)(self._asked, channel)
 
     def answered(self, listing: Mapping[str, frozenset[str]]) -> None:
         """Take what the server says the connection holds; it lists everything each time."""
         self._held.clear()
         self._held.update(listing)
+        for name in listing.keys() & self._asked.keys():
+            if not self._dialect.channels[name].is_echoed:
+                self._held[name] = self._asked[name].members
         self._refused = {channel.name: channel for channel in self.unconfirmed(self._refused.values())}
 
     def refuse(self, channels: Iterable[Channel]) -> None:
@@ -107,7 +134,7 @@ class Subscriptions:
     def holds_any(self, channel: Channel) -> bool:
         """Tell whether the server holds anything of a channel."""
         held = self._held.get(channel.name)
-        return held is not None and (not held or not channel.members or not held.isdisjoint(channel.members))
+        return held is not None and (not held or not channel.members or not held.isdisjoint(self._on_wire(channel)))
 
     def unconfirmed(self, channels: Iterable[Channel]) -> list[Channel]:
         """Return what of ``channels`` the server does not hold."""
@@ -115,17 +142,18 @@ class Subscriptions:
         return [channel for channel in beyond if channel is not None]
 
     def still_wanted(self, channels: Iterable[Channel]) -> list[Channel]:
-        """Return what of ``channels`` is still wanted."""
-        return [common for channel in channels if (common := self._common(self._wanted, channel)) is not None]
+        """Return what of ``channels`` is still wanted, or needed all the same."""
+        needed = self._silently | self._wanted
+        return [common for channel in channels if (common := self._common(needed, channel)) is not None]
 
     def refused_of(self, channels: Iterable[Channel]) -> list[Channel]:
         """Return what of ``channels`` was refused on this connection."""
         return [common for channel in channels if (common := self._common(self._refused, channel)) is not None]
 
     def missing(self) -> list[Channel]:
-        """Return what to subscribe to now: wanted, not held, not refused."""
+        """Return what to subscribe to now: needed, not held, not refused."""
         missing = []
-        for channel in self.unconfirmed(merged(self._wanted.values())):
+        for channel in self.unconfirmed(merged((self._silently | self._wanted).values())):
             refused = self._refused.get(channel.name)
             rest = channel if refused is None else channel - refused
             if rest is not None:
@@ -136,8 +164,14 @@ class Subscriptions:
         """Return what to unsubscribe from now: unwanted, and held all the same."""
         surplus = []
         for channel in merged(self._unwanted.values()):
-            if self.holds_any(channel):
-                members = channel.members & self._held[channel.name]
+            if not self.holds_any(channel) or channel.name in self._silently:
+                continue
+            if channel.name not in self._wanted and not self._dialect.channels[channel.name].is_echoed:
+                surplus.append(channel.with_members(()))
+                continue
+            held, kept = self._held[channel.name], self._on_wire(self._wanted.get(channel.name))
+            members = {one for one in channel.members if self._wire_id(channel, one) in held - kept}
+            if members or not channel.members or not held:
                 surplus.append(channel.with_members(members) if members else channel)
         return surplus
 
@@ -156,11 +190,18 @@ class Subscriptions:
 
     def _explain(self) -> None:
         self._explained.clear()
-        for message_type in MESSAGE_TYPES:
-            names = explaining_channels(message_type)
-            about = [self._wanted[name].product_ids for name in names if name in self._wanted]
-            if all(about):
-                self._explained[message_type] = frozenset().union(*about)
+        for message_type in self._dialect.message_types:
+            names = self._dialect.explaining_channels(message_type)
+            wanted = [self._wanted[name] for name in names if name in self._wanted]
+            if all(channel.product_ids for channel in wanted):
+                explained = (channel.product_ids | self._on_wire(channel) for channel in wanted)
+                self._explained[message_type] = frozenset().union(*explained)
+        silent = [self._dialect.channels[name].types for name in self._silently if name not in self._wanted]
+        self.silent_types = frozenset().union(*silent)
+        self._know_plain()
+
+    def _know_plain(self) -> None:
+        self.plain_types = frozenset() if self.is_selective else self._dialect.message_types - self.silent_types
 
     def _beyond_held(self, channel: Channel) -> Channel | None:
         held = self._held.get(channel.name)
@@ -171,8 +212,14 @@ class Subscriptions:
         if not channel.members:
             # For everything, the server may list whichever products.
             return channel if held <= self._by_id.get(channel.name, frozenset()) else None
-        rest = channel.members - held
+        rest = {one for one in channel.members if self._wire_id(channel, one) not in held}
         return channel.with_members(rest) if rest else None
+
+    def _wire_id(self, channel: Channel, member: str) -> str:
+        return self._dialect.wire_id(channel.name, member)
+
+    def _on_wire(self, channel: Channel | None) -> frozenset[str]:
+        return frozenset() if channel is None else frozenset(self._wire_id(channel, one) for one in channel.members)
 
     @staticmethod
     def _add(ledger: dict[str, Channel], channel: Channel) -> None:
@@ -200,9 +247,14 @@ class Subscriptions:
         return channel.with_members(members) if members else None
 
 
-def split(channels: Iterable[Channel], most: int) -> Iterator[list[Channel]]:
+def split(channels: Iterable[Channel], most: int, *, joining: bool = True) -> Iterator[list[Channel]]:
     """
     Cut a list of channels into requests of at most ``most`` products or accounts each.
+
+    Args:
+        channels: The list.
+        most: Products or accounts of one request.
+        joining: Whether one request may be about several channels.
 
     The venue drops a client whose message is too big and advises to split. Source: Coinbase docs, Exchange,
     "WebSocket Best Practices" and "WebSocket Errors" (read 2026-11).
@@ -210,6 +262,9 @@ def split(channels: Iterable[Channel], most: int) -> Iterator[list[Channel]]:
     part: list[Channel] = []
     room = most
     for channel in channels:
+        if part and not joining:
+            yield part
+            part, room = [], most
         members = sorted(channel.members)
         if not members:
             part.append(channel)

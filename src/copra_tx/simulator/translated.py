@@ -1,0 +1,118 @@
+"""A market as the Advanced Trade feed tells it: the same messages at the same positions, in the other language."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from . import derive
+from .envelopes import envelope, events_of, heartbeat
+
+if TYPE_CHECKING:
+    from .minute import Key
+    from .replay import Entry, Played
+
+__all__ = ["CHANNELS", "TranslatedMarket"]
+
+CHANNELS = {"level2": "level2", "matches": "market_trades", "ticker": "ticker", "ticker_1000": "ticker_batch"}
+"""The venue's channels of the Exchange feed that are told on the Advanced Trade feed, one product a message."""
+
+_ON_WIRE = {"level2": "l2_data"}  # where data do not name the channel as one subscribes to it
+_TOLD_FROM = {ours: theirs for theirs, ours in CHANNELS.items()}
+_FIRST_HEARTBEAT = 139_651  # a counter that begins anywhere: it is the age of the server's process
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    type: str
+    product_id: str
+    keys: frozenset[Key]
+    channel: str
+
+
+class TranslatedMarket:
+    """
+    A market told in the language of the Advanced Trade feed; the frames have no numbers yet.
+
+    The counter of ``heartbeats`` follows the heartbeats of one product. ``candles``, ``user`` (but for an empty
+    snapshot) and ``futures_balance_summary`` stay silent: of these nothing was recorded.
+
+    Args:
+        market: The market.
+        products: Ids of the listed products.
+        began: When it began, for what has no time of its own.
+        client_id: Whether frames have a ``client_id``.
+    """
+
+    def __init__(self, market: Played, products: Collection[str], began: datetime, *, client_id: bool) -> None:
+        self._market, self._products, self._began, self._client_id = market, sorted(products), began, client_id
+        self._told: dict[tuple[str, str, frozenset[Key]], _Told] = {}
+        one_by_one = {(CHANNELS[channel], product) for channel, product in market.keys if channel in CHANNELS}
+        self.keys = frozenset({*one_by_one, ("heartbeats", ""), *(("status", product) for product in products)})
+
+    def due(self, seconds: float) -> int:
+        """Return the position of the first message that is not yet due ``seconds`` after the beginning."""
+        return self._market.due(seconds)
+
+    def due_at(self, position: int) -> float:
+        """Return when the message at ``position`` is due, in seconds after the beginning."""
+        return self._market.due_at(position)
+
+    def entry(self, position: int) -> _Told:
+        """Return what stands at ``position``; nobody gets what the feed does not tell."""
+        entry = self._market.entry(position)
+        known = (entry.type, entry.product_id, entry.keys)
+        if known not in self._told:
+            self._told[known] = self._translate(entry)
+        return self._told[known]
+
+    def _translate(self, entry: Entry) -> _Told:
+        if entry.type == "heartbeat":
+            is_first = self._products[:1] == [entry.product_id]
+            return _Told("heartbeats", "", frozenset({("heartbeats", "")} if is_first else ()), "heartbeats")
+        if entry.type == "status":
+            return _Told("status", "", frozenset(("status", product) for product in self._products), "status")
+        keys = frozenset((CHANNELS[channel], product) for channel, product in entry.keys if channel in CHANNELS)
+        channel = next((channel for channel, _ in keys), "")
+        return _Told(_ON_WIRE.get(channel, channel), entry.product_id, keys, channel)
+
+    def message(self, position: int) -> bytes:
+        """Return the message at ``position``, in the bytes of the wire."""
+        told, time = self.entry(position), self._time(position)
+        if told.channel == "heartbeats":
+            counter = _FIRST_HEARTBEAT + int(self.due_at(position))
+            return self._frame(told.type, time, [heartbeat(time, counter)])
+        message = msgspec.json.decode(self._market.message(position))
+        return self._frame(told.type, message.get("time", time), events_of(told.channel, message))
+
+    def greeting(self, key: Key, position: int) -> tuple[str, bytes] | None:
+        """
+        Return what a new subscriber gets before the message at ``position``.
+
+        Returns:
+            Type and bytes of the snapshot of ``level2``, ``market_trades``, ``status`` or ``user``; ``None`` for every
+            other channel.
+        """
+        channel, product = key
+        if channel == "user":
+            event = {"type": "snapshot", "orders": [], "positions": {}}
+            return "user", self._frame("user", self._time(position), [event])
+        source = ("status", "") if channel == "status" else (_TOLD_FROM.get(channel, ""), product)
+        greeting = self._market.greeting(source, position)
+        if greeting is None:
+            return None
+        message: dict[str, Any] = msgspec.json.decode(greeting[1])
+        if channel == "status":
+            message["products"] = [one for one in message["products"] if one["id"] == product]
+        kind = _ON_WIRE.get(channel, channel)
+        return kind, self._frame(kind, message.get("time", self._time(position)), events_of(channel, message))
+
+    def _time(self, position: int) -> str:
+        return derive.timestamp(self._began + timedelta(seconds=self.due_at(position)))
+
+    def _frame(self, channel: str, time: str, events: list[dict[str, Any]]) -> bytes:
+        return envelope(channel, time, events, client_id=self._client_id)
