@@ -36,6 +36,18 @@ EXAMPLES: list[tuple[type[Exception], tuple, dict[str, Any], str]] = [
     ),
     (errors.LineError, ("closed by us while connecting",), {}, "closed by us while connecting"),
     (
+        errors.RestError,
+        ("https://api.example/time", None, "no connection"),
+        {"url": "https://api.example/time", "status": None, "detail": "no connection", "retry_after": None},
+        "GET https://api.example/time brought no answer: no connection",
+    ),
+    (
+        errors.RestError,
+        ("https://api.example/time", 429, "", 2.0),
+        {"status": 429, "retry_after": 2.0},
+        "GET https://api.example/time was answered with HTTP status 429",
+    ),
+    (
         errors.HostNotFoundError,
         ("feed.example", "no such name"),
         {"host": "feed.example", "detail": "no such name"},

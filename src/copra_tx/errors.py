@@ -19,10 +19,11 @@ The tree::
     │   ├── PongTimeoutError          no sign of life after a ping
     │   ├── MessageTooLargeError      a message above ``max_message_bytes``
     │   └── ConnectionLostError       an open line ended
-    └── SubscriptionError
-        ├── SubscriptionRefusedError  the server did not confirm what was asked for
-        │   └── UnsubscribeRefusedError   the server did not take away what was unsubscribed from
-        └── SubscriptionTimeoutError  the server did not answer
+    ├── SubscriptionError
+    │   ├── SubscriptionRefusedError  the server did not confirm what was asked for
+    │   │   └── UnsubscribeRefusedError   the server did not take away what was unsubscribed from
+    │   └── SubscriptionTimeoutError  the server did not answer
+    └── RestError                     a request to the REST interface brought no answer of use
 
 Facts are attributes; the text is made from them, in words that say what to do. No text holds a secret.
 """
@@ -45,6 +46,7 @@ __all__ = [
     "PongTimeoutError",
     "ProxyError",
     "ReactorMismatchError",
+    "RestError",
     "SubscriptionError",
     "SubscriptionRefusedError",
     "SubscriptionTimeoutError",
@@ -300,6 +302,26 @@ class SubscriptionTimeoutError(SubscriptionError):
             f"no answer to the request for {', '.join(self.channels)} within {self.seconds:g} s; "
             f"it is asked again on the next connection"
         )
+
+
+class RestError(CopraError):
+    """
+    A request to the REST interface brought no answer of use, after all tries.
+
+    Attributes:
+        url: What was asked for.
+        status: HTTP status of the last answer; ``None`` if there was none.
+        detail: The server's words, or ours about what was wrong.
+        retry_after: Seconds the server asked us to wait (``Retry-After``), or ``None``.
+    """
+
+    def __init__(self, url: str, status: int | None, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(url, status, detail, retry_after)
+        self.url, self.status, self.detail, self.retry_after = url, status, detail, retry_after
+
+    def __str__(self) -> str:
+        answer = "brought no answer" if self.status is None else f"was answered with HTTP status {self.status}"
+        return f"GET {self.url} {answer}{_because(self.detail)}"
 
 
 def _because(detail: str) -> str:
