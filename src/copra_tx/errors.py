@@ -23,7 +23,10 @@ The tree::
     │   ├── SubscriptionRefusedError  the server did not confirm what was asked for
     │   │   └── UnsubscribeRefusedError   the server did not take away what was unsubscribed from
     │   └── SubscriptionTimeoutError  the server did not answer
-    └── RestError                     a request to the REST interface brought no answer of use
+    ├── RestError                     a request to the REST interface brought no answer of use
+    └── BookError
+        ├── BookUntrustedError        the book may be wrong
+        └── BookSnapshotError         what was to be loaded is no book
 
 Facts are attributes; the text is made from them, in words that say what to do. No text holds a secret.
 """
@@ -33,6 +36,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "BookError",
+    "BookSnapshotError",
+    "BookUntrustedError",
     "CertificateError",
     "ClientClosedError",
     "ConfigurationError",
@@ -322,6 +328,50 @@ class RestError(CopraError):
     def __str__(self) -> str:
         answer = "brought no answer" if self.status is None else f"was answered with HTTP status {self.status}"
         return f"GET {self.url} {answer}{_because(self.detail)}"
+
+
+class BookError(CopraError):
+    """What a book cannot do."""
+
+
+class BookUntrustedError(BookError):
+    """
+    The book of ``product_id`` may be wrong, and was not read with ``trusted=False``.
+
+    Attributes:
+        product_id: The product.
+        reason: What happened to the book, in words.
+    """
+
+    def __init__(self, product_id: str, reason: str) -> None:
+        super().__init__(product_id, reason)
+        self.product_id, self.reason = product_id, reason
+
+    def __str__(self) -> str:
+        return (
+            f"the book of {self.product_id} is not to be trusted{_because(self.reason)}; "
+            f"wait for its next snapshot, or pass trusted=False to read it all the same"
+        )
+
+
+class BookSnapshotError(BookError):
+    """
+    What was to be loaded is no level-3 book of the REST interface.
+
+    Attributes:
+        product_id: The product of the book it was for; the book is as it was.
+        detail: What is wrong with it.
+    """
+
+    def __init__(self, product_id: str, detail: str) -> None:
+        super().__init__(product_id, detail)
+        self.product_id, self.detail = product_id, detail
+
+    def __str__(self) -> str:
+        return (
+            f"what was to be loaded into the book of {self.product_id} is no answer to "
+            f"GET /products/{self.product_id}/book?level=3{_because(self.detail)}"
+        )
 
 
 def _because(detail: str) -> str:
