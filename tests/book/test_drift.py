@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from copra_tx.book import Drift, Level2Book, Level3Book, compare, prices_in
+from copra_tx.book.drift import compare_in_slices, in_order
 from copra_tx.errors import BookSnapshotError
 from support.books import snapshot, update
 
@@ -56,6 +57,21 @@ def test_orders_of_one_price_are_summed_up() -> None:
     book.load(orders | {"sequence": 7})
     assert [drift.price for drift in compare(book, THEIRS)] == [101]
     assert compare(book, orders) == []
+
+
+def test_the_book_may_move_while_it_is_compared() -> None:
+    """To finer prices, too; what a message is about is left out."""
+    book, moved = Level2Book("BTC-USD"), set()
+    book.apply(snapshot([(str(price), "1") for price in range(1, 2501)], []))
+    theirs = {"bids": [[f"{price}.0", "1", 1] for price in range(1, 2501)] + [["0.5", "9", 1]], "asks": []}
+    found = []
+    for number, some in enumerate(compare_in_slices(book, theirs), 1):
+        found += some
+        message = update(("buy", f"{number}.{number:010d}", "1"), ("buy", "7", "0"))
+        moved |= prices_in(book, message)
+        book.apply(message)
+    assert number == 8
+    assert in_order(found, moved) == [Drift("buy", Decimal("0.5"), None, Decimal(9))]
 
 
 @pytest.mark.parametrize("rows", [None, 5, [[99.5, "1", 1]], [["x", "1", 1]], [["1"]], [["1", "x", 1]]])

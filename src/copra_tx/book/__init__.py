@@ -7,8 +7,8 @@ one that may not raises ``BookUntrustedError``. ``BookClient`` does that, and al
 
 from __future__ import annotations
 
-from .base import Book
-from .drift import Drift, compare, prices_in
+from .base import Book, Drift
+from .drift import compare, prices_in
 from .level2 import Level2Book
 from .level3 import Level3Book
 from .orders import Order

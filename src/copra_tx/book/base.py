@@ -2,25 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import Any, Generic, Literal
 
-from copra_tx.errors import BookUntrustedError, ConfigurationError
+from copra_tx.errors import BookSnapshotError, BookUntrustedError, ConfigurationError
 
-from .prices import Kept, Side, Steps
+from .prices import EXACT, UNREADABLE, Kept, Side, Steps, exact
 from .state import BookFaults, BookState
 
-__all__ = ["Book", "Level", "Verified"]
+__all__ = ["Book", "Drift", "Level", "Verified"]
 
 Level = tuple[Decimal, Decimal]
 """Price and size."""
+
+SLICE = 1000
+"""Levels compared between two breaks: some milliseconds."""
+
+_NOTHING = Decimal(0)
 
 Verified = Literal["sequence", "audit", "none"]
 """What a book's being right is known by: no hole in a sequence, a comparison with a REST book, or nothing."""
 
 FIRST_TIME = "1"
 """Years of times begin with this, or higher; the year 1 was recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """
+    One level that differs from the venue's.
+
+    Attributes:
+        side: ``"buy"`` or ``"sell"``.
+        price: Its price.
+        ours: Its size in the book; ``None`` if it is not there.
+        theirs: Its size in the REST book; ``None`` likewise.
+    """
+
+    side: str
+    price: Decimal
+    ours: Decimal | None
+    theirs: Decimal | None
 
 
 class Book(Generic[Kept]):
@@ -118,6 +143,34 @@ class Book(Generic[Kept]):
     def prices_in(self, message: Any) -> Iterator[Any]:
         """Yield the prices, as texts or otherwise, that a message is about, if the book has not taken it yet."""
         raise NotImplementedError
+
+    def differences(self, side: str, name: str, body: Mapping[str, Any]) -> Iterator[list[Drift]]:
+        """Yield slice by slice how a side differs from what a body of the REST interface has under this name."""
+        ours = self._bids if side == "buy" else self._asks
+        theirs: Side[Decimal] = Side(ours.sign)
+        self._steps.followers.append(theirs)
+        try:
+            rows = body[name]
+            for start in range(0, len(rows), SLICE):
+                for price, size, *_ in rows[start : start + SLICE]:
+                    key = self._steps.key_of(price) * theirs.sign
+                    theirs.levels[key] = EXACT.add(theirs.levels.get(key, _NOTHING), exact(size))
+                yield []
+        except UNREADABLE as error:
+            raise BookSnapshotError(self.product_id, f"{name!r} of it cannot be read ({error})") from None
+        else:
+            while theirs.levels:
+                batch = [theirs.levels.popitem() for _ in range(min(SLICE, len(theirs.levels)))]
+                theirs.keys += [key for key, _ in batch]
+                yield [drift for key, size in batch if (drift := self._difference(side, key, size))]
+            yield [drift for key in ours.levels.keys() - theirs.keys if (drift := self._difference(side, key, None))]
+        finally:
+            self._steps.followers.remove(theirs)
+
+    def _difference(self, side: str, key: int, theirs: Decimal | None) -> Drift | None:
+        level = (self._bids if side == "buy" else self._asks).levels.get(key)
+        size = None if level is None else self._size_of(level)
+        return None if size == theirs else Drift(side, self._steps.price_of(key), size, theirs)
 
     def _levels(self, side: Side[Kept], depth: int | None, *, trusted: bool) -> list[Level]:
         self._check_readable(depth, trusted=trusted)

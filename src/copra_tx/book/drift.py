@@ -8,37 +8,14 @@ levels must be equal.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from copra_tx.errors import BookSnapshotError
+from .base import Book, Drift
+from .prices import UNREADABLE, exact
 
-from .base import Book
-from .prices import EXACT, UNREADABLE, exact
-
-_NOTHING = Decimal(0)
-
-__all__ = ["Drift", "compare", "prices_in"]
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """
-    One level that differs.
-
-    Attributes:
-        side: ``"buy"`` or ``"sell"``.
-        price: Its price.
-        ours: Its size in the book; ``None`` if it is not there.
-        theirs: Its size in the REST book; ``None`` likewise.
-    """
-
-    side: str
-    price: Decimal
-    ours: Decimal | None
-    theirs: Decimal | None
+__all__ = ["compare", "compare_in_slices", "prices_in"]
 
 
 def compare(book: Book[Any], body: Mapping[str, Any], moved: Collection[Decimal] = ()) -> list[Drift]:
@@ -56,15 +33,24 @@ def compare(book: Book[Any], body: Mapping[str, Any], moved: Collection[Decimal]
     Raises:
         BookSnapshotError: If it is no such body.
     """
-    found: list[Drift] = []
-    for side, name, levels in (("buy", "bids", book.bids), ("sell", "asks", book.asks)):
-        ours, theirs = dict(levels(trusted=False)), _sums(book.product_id, body, name)
-        differing = {price for price in ours.keys() | theirs.keys() if ours.get(price) != theirs.get(price)}
-        found += [
-            Drift(side, price, ours.get(price), theirs.get(price))
-            for price in sorted(differing.difference(moved), reverse=side == "buy")
-        ]
-    return found
+    found = [drift for drifts in compare_in_slices(book, body) for drift in drifts]
+    return in_order(found, moved)
+
+
+def compare_in_slices(book: Book[Any], body: Mapping[str, Any]) -> Iterator[list[Drift]]:
+    """
+    Do as ``compare``, in slices of some milliseconds, each of which yields what it found, in no order.
+
+    The book may take messages between two slices: what these are about has moved (``in_order`` leaves it out).
+    """
+    for side, rows in (("buy", "bids"), ("sell", "asks")):
+        yield from book.differences(side, rows, body)
+
+
+def in_order(found: Collection[Drift], moved: Collection[Decimal] = ()) -> list[Drift]:
+    """Return what was found best first, bids before asks, without the prices that moved."""
+    left = (drift for drift in found if drift.price not in moved)
+    return sorted(left, key=lambda drift: (drift.side, -drift.price if drift.side == "buy" else drift.price))
 
 
 def prices_in(book: Book[Any], message: Any) -> set[Decimal]:
@@ -76,14 +62,3 @@ def prices_in(book: Book[Any], message: Any) -> set[Decimal]:
         except UNREADABLE:
             continue  # the book counts it
     return prices
-
-
-def _sums(product_id: str, body: Mapping[str, Any], name: str) -> dict[Decimal, Decimal]:
-    sums: dict[Decimal, Decimal] = {}
-    try:
-        for price, size, _ in body[name]:
-            key = exact(price)
-            sums[key] = EXACT.add(sums.get(key, _NOTHING), exact(size))
-    except UNREADABLE as error:
-        raise BookSnapshotError(product_id, f"{name!r} of it cannot be read ({error})") from None
-    return sums
