@@ -68,7 +68,7 @@ def test_what_each_message_does() -> None:
 
 def test_an_order_may_be_modified() -> None:
     book = live_orders()
-    book.apply(opened(101, "b4", price="99"))
+    book.apply(opened(101, "b4", price="99", size="8"))
     moves = {"side": "buy", "reason": "modify_order", "old_size": "1", "old_price": "99.5"}
     book.apply(message("change", 102, order_id="b1", new_size="3", new_price="99", **moves))
     book.apply(message("change", 103, order_id="b2", new_price="98.125", **moves))  # finer than before

@@ -73,11 +73,12 @@ class NaiveOrders:
             elif kind == "match":
                 order[2] -= Decimal(message["size"])
             elif kind == "change":
-                order[2] = Decimal(message["new_size"])
-                moved_to = Decimal(message.get("new_price", order[1]))
-                if moved_to != order[1]:  # to the end of the queue there
+                size = Decimal(message["new_size"])
+                price = Decimal(message.get("new_price", order[1]))
+                if price != order[1] or size > order[2]:  # behind the others there
                     self.orders.remove(order)
-                    self.orders.append([order[0], moved_to, *order[2:]])
+                    self.orders.append(order)
+                order[1:3] = price, size
         self.orders = [order for order in self.orders if order[2] > 0]
 
     def side(self, side: str) -> list[tuple[Decimal, Decimal, str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import islice
 from typing import Any, Generic, Literal
 
 from copra_tx.errors import BookSnapshotError, BookUntrustedError, ConfigurationError

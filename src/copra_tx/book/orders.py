@@ -202,21 +202,22 @@ class OrdersBook(Book[Orders]):
             self._remove(maker)
 
     def _alter(self, order_id: str, price: str | None, size: str | None) -> None:
+        """Change an order; one that moves to another price, or grows, goes behind the others there."""
         key = self._keys.get(order_id)
         if key is None:
             return
-        if size is not None:
-            if not is_size(size):
-                self._remove(order_id)
-                return
-            self._sizes[order_id] = size
-        if price is not None:
-            half = self._bids if key > 0 else self._asks
-            altered = self._steps.key_of(price) * half.sign
-            if altered != self._keys[order_id]:  # which may have become another one with the step
-                left = self._sizes[order_id]
-                self._remove(order_id)
-                self._put(half, altered, order_id, left)
+        half = self._bids if key > 0 else self._asks
+        before = self._sizes[order_id]
+        after = before if size is None else size
+        if not is_size(str(after)):
+            self._remove(order_id)
+            return
+        altered = self._keys[order_id] if price is None else self._steps.key_of(price) * half.sign
+        if altered == self._keys[order_id] and Decimal(after) <= Decimal(before):  # a finer step multiplied it
+            self._sizes[order_id] = after
+        else:
+            self._remove(order_id)
+            self._put(half, altered, order_id, after)
 
     def multiply(self, factor: int) -> None:
         """Follow a change of the step."""
