@@ -94,6 +94,11 @@ class Book(Generic[Kept]):
             self.state, self.reason = BookState.UNTRUSTED, reason
 
     @property
+    def builds(self) -> int:
+        """How often the book was emptied or built anew; another number means another book."""
+        return self._build
+
+    @property
     def best_bid(self) -> Level | None:
         """
         Price and size of the best bid, or ``None``.

@@ -147,14 +147,14 @@ class Keeper(ABC):
             self.resynchronise()
 
     async def _audit(self) -> list[Drift] | None:
-        """Compare once; ``None`` if the book was not ``LIVE`` all the time."""
-        self._moved = set()
+        """Compare once; ``None`` if the book was not the same, and ``LIVE``, all the time."""
+        builds, self._moved = self.book.builds, set()
         await self._pause(CACHE + MARGIN)
         body = await self._venue.fetch_book(self.book.product_id, 2)
         await self._pause(MARGIN)
         found: list[Drift] = []
         await self._in_slices(compare_in_slices(self.book, body), found.extend)
-        if self.book.state is not _LIVE or self._moved is None:
+        if self.book.state is not _LIVE or self.book.builds != builds:
             return None
         return in_order(found, self._moved)
 
