@@ -195,10 +195,9 @@ class Book(Generic[Kept]):
         self._build += 1
         self.state, self.reason = state, ""
         self.verified = self._verified_by
-        for side in (self._bids, self._asks):
-            side.keys.clear()
-            side.levels.clear()
-        self._steps.clear()
+        self._bids.clear()
+        self._asks.clear()
+        self._steps.digits = 0
 
     def _note_time(self, time: Any) -> None:
         if type(time) is str and time >= FIRST_TIME:

@@ -38,7 +38,9 @@ class Level2Book(Book[str]):
 
     def __init__(self, product_id: str) -> None:
         super().__init__(product_id)
-        bids, asks = self._bids, self._asks
+        bids, asks = (
+            (side, side.at_hand.get, side.levels, side.keys) for side in (self._bids, self._asks)
+        )  # which stay the same
         self._sides = {"buy": bids, "bid": bids, "sell": asks, "offer": asks}
         self._waiting: deque[Any] = deque()
 
@@ -132,14 +134,14 @@ class Level2Book(Book[str]):
 
     def _change(self, changes: Any) -> None:
         """Set and delete levels. Every step in here is paid for by each change."""
-        sides, asks, key_at_hand, keep = self._sides, self._asks, self._steps.at_hand.get, self._steps.keep
+        sides = self._sides
         for change in changes if isinstance(changes, list | tuple) else (None,):
             try:
                 name, price, size = change
-                side = sides[name]
+                side, key_at_hand, levels, keys = sides[name]
                 key = key_at_hand(price)
                 if key is None:
-                    key = keep(price)
+                    key = self._steps.keep(side, price)
                 if size in ZEROS:
                     size = ""
                 elif not ((amount := size.replace(".", "", 1)).isdecimal() and amount.strip("0")):
@@ -147,15 +149,11 @@ class Level2Book(Book[str]):
             except UNREADABLE:
                 self._leave_out(change)
                 continue
-            if side is asks:
-                key = -key
-            levels = side.levels
             if size:
                 if key not in levels:
-                    insort(side.keys, key)
+                    insort(keys, key)
                 levels[key] = size
             elif levels.pop(key, None) is not None:
-                keys = side.keys
                 del keys[bisect_left(keys, key)]
 
     def _rebuild(self, sides: Iterable[tuple[Side[str], Any]]) -> Iterator[bool]:
@@ -199,7 +197,8 @@ class Level2Book(Book[str]):
         self.faults.unreadable += 1
         try:
             name, price, _ = change
-            side, key = self._sides[name], self._steps.key_of(price)
+            side, *_ = self._sides[name]
+            key = self._steps.key_of(price)
         except UNREADABLE:
             return
         side.discard(key * side.sign)

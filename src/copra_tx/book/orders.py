@@ -153,16 +153,16 @@ class OrdersBook(Book[Orders]):
 
     def _open(self, order_id: str, side: str, price: str, size: str) -> None:
         half = self._halves[side]
-        key = self._steps.at_hand.get(price)
+        key = half.at_hand.get(price)
         if key is None:
-            key = self._steps.keep(price)
+            key = self._steps.keep(half, price)
         if type(order_id) is not str:
             raise ValueError(f"{order_id!r} is no id")
         if not ((amount := size.replace(".", "", 1)).isdecimal() and amount.strip("0")) and not is_size(size):
             return
         if order_id in self._keys:
             self._remove(order_id)
-        self._put(half, key * half.sign, order_id, size)
+        self._put(half, key, order_id, size)
 
     def _put(self, half: Side[Orders], key: int, order_id: str, size: str | Decimal) -> None:
         self._keys[order_id], self._sizes[order_id] = key, size

@@ -9,7 +9,7 @@ up than before, everything is multiplied.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Context, Decimal, InvalidOperation
 from typing import Any, Generic, TypeVar
 
@@ -71,14 +71,23 @@ class Side(Generic[Kept]):
         keys: The prices in steps, negative on the ask side, ascending: the best one is the last.
         levels: By these, what there is at the price.
         sign: 1 for bids, -1 for asks.
+        at_hand: The keys of prices that ``Steps.keep`` was lately asked for: where a market moves, they are always the
+            same.
     """
 
-    __slots__ = ("keys", "levels", "sign")
+    __slots__ = ("at_hand", "keys", "levels", "sign")
 
     def __init__(self, sign: int) -> None:
         self.keys: list[int] = []
         self.levels: dict[int, Kept] = {}
+        self.at_hand: dict[str, int] = {}
         self.sign = sign
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.keys.clear()
+        self.levels.clear()
+        self.at_hand.clear()
 
     def sort(self) -> None:
         """Put in order what was put into ``levels`` alone."""
@@ -91,6 +100,7 @@ class Side(Generic[Kept]):
 
     def multiply(self, factor: int) -> None:
         """Follow a change of the step. In place: loops that run hold on to list and dict."""
+        self.at_hand.clear()
         self.keys[:] = [key * factor for key in self.keys]
         levels = {key * factor: kept for key, kept in self.levels.items()}
         self.levels.clear()
@@ -113,29 +123,18 @@ class Steps:
         followers: The same, to add to.
     """
 
-    __slots__ = ("_at_hand", "digits", "followers")
+    __slots__ = ("digits", "followers")
 
     def __init__(self, followers: Iterable[Any]) -> None:
         self.followers = list(followers)
-        self._at_hand: dict[str, int] = {}
         self.digits = 0
 
-    @property
-    def at_hand(self) -> Mapping[str, int]:
-        """The keys of prices that ``keep`` was lately asked for: where a market moves, it is always the same ones."""
-        return self._at_hand
-
-    def clear(self) -> None:
-        """Begin anew with whole numbers."""
-        self.digits = 0
-        self._at_hand.clear()
-
-    def keep(self, price: str) -> int:
-        """Do as ``key_of``, and keep the key at hand."""
-        key = self.key_of(price)
-        if len(self._at_hand) >= MOST_AT_HAND:
-            self._at_hand.clear()
-        self._at_hand[price] = key
+    def keep(self, side: Side[Any], price: str) -> int:
+        """Return the key of a price on a side, and keep it at hand there; raises as ``key_of``."""
+        key = self.key_of(price) * side.sign
+        if len(side.at_hand) >= MOST_AT_HAND:
+            side.at_hand.clear()
+        side.at_hand[price] = key
         return key
 
     def key_of(self, price: str) -> int:
@@ -163,7 +162,6 @@ class Steps:
                 raise ValueError(f"{price!r} has too many digits")
             factor = _POWERS[needed - self.digits]
             self.digits = needed
-            self._at_hand.clear()
             for follower in self.followers:
                 follower.multiply(factor)
         return int(number.scaleb(self.digits, EXACT))
