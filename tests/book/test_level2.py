@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import decimal
-import tracemalloc
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from copra_tx.book import BookFaults, BookState, Level2Book
 from copra_tx.book.level2 import SLICE
 from copra_tx.book.prices import MOST_AT_HAND
 from copra_tx.errors import BookUntrustedError, ConfigurationError
-from copra_tx.simulator.recording import load_recording
-from support.books import NaiveLevels, levels, snapshot, update
+from support.books import levels, snapshot, update
 
 SMALL = snapshot([("99.5", "1"), ("99", "2")], [("100", "3"), ("101.25", "4")], time="2026-08-25T03:35:57.25Z")
 
@@ -338,58 +333,3 @@ def test_the_prices_of_an_update_can_be_listed() -> None:
     assert list(book.prices_in(update(("buy", "1", "0"), product="ETH-USD"))) == []
     assert list(book.prices_in(update() | {"changes": ["x", None, []]})) == []
     assert list(book.prices_in(update() | {"changes": None})) == []
-
-
-# Against a naive book.
-
-numbers = st.decimals(min_value="0.01", max_value="30", places=2).map(str) | st.sampled_from(
-    ["7", "7.0", "7.10", "7.1"]
-)
-sizes = st.sampled_from(["0", "0.00000000", "0.0"]) | st.integers(1, 99).map(lambda n: f"0.{n:02d}")
-changes = st.lists(st.tuples(st.sampled_from(["buy", "sell"]), numbers, sizes), max_size=6)
-rows = st.lists(st.tuples(numbers, sizes), max_size=12)
-
-
-@given(bids=rows, asks=rows, updates=st.lists(changes, max_size=12))
-def test_it_equals_a_naive_book_after_any_updates(bids: Any, asks: Any, updates: Any) -> None:
-    book, naive = Level2Book("BTC-USD"), NaiveLevels()
-    book.may_cross = True
-    for message in (snapshot(bids, asks), *(update(*some) for some in updates)):
-        book.apply(message)
-        naive.take(message)
-        assert book.bids() == naive.bids
-        assert book.asks() == naive.asks
-        assert book.best_bid == (naive.bids[0] if naive.bids else None)
-        assert book.asks(2) == naive.asks[:2]
-    assert book.faults == BookFaults()
-
-
-def test_the_recorded_minute_makes_a_naive_book_and_never_crosses() -> None:
-    books = {product: Level2Book(product) for product in ("BTC-USD", "ETH-USD")}
-    naive = {product: NaiveLevels() for product in books}
-    messages = [frame.message for frame in load_recording() if frame.message["type"] in ("snapshot", "l2update")]
-    for number, message in enumerate(messages):
-        for book in books.values():
-            book.apply(message)
-        naive[message["product_id"]].take(message)
-        if number % 200 == 199 or number == len(messages) - 1:
-            for product, book in books.items():
-                assert (book.bids(), book.asks()) == (naive[product].bids, naive[product].asks)
-                assert (book.best_bid, book.best_ask) == (naive[product].bids[0], naive[product].asks[0])
-    assert number == 1899
-    assert {(book.state, book.faults.crossings) for book in books.values()} == {(BookState.LIVE, 0)}
-    assert all(book.faults == BookFaults() for book in books.values())
-
-
-def test_a_level_takes_220_bytes_at_most() -> None:
-    raw = next(frame.raw for frame in load_recording() if b'"snapshot"' in frame.raw and b'"BTC-USD"' in frame.raw)
-    book = Level2Book("BTC-USD")
-    tracemalloc.start()
-    try:
-        book.apply(msgspec.json.decode(raw))
-        kept, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    count = len(book.bids()) + len(book.asks())
-    assert count == 42390
-    assert 100 < kept / count < 220

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from copra_tx.book import BookFaults, BookState, Level3Book
 from copra_tx.errors import BookUntrustedError, ConfigurationError
-from support.books import BODY, NaiveOrders, levels, live_orders, message, noop, opened
+from support.books import BODY, NaiveQueues, levels, live_orders, message, noop, opened
 
 LIVE, UNTRUSTED = BookState.LIVE, BookState.UNTRUSTED
 
@@ -244,7 +244,7 @@ orders = st.lists(st.tuples(prices, sizes, ids), max_size=5, unique_by=lambda ro
 def test_it_equals_a_naive_book_after_any_messages(bids: Any, some: Any, waiting: int) -> None:
     """Whether they came before the snapshot or after it."""
     body = {"sequence": 0, "bids": bids, "asks": [], "auction_mode": True}
-    book, naive = Level3Book("BTC-USD"), NaiveOrders(body)
+    book, naive = Level3Book("BTC-USD"), NaiveQueues(body)
     there = {row[2] for row in bids}
     some = [one for one in some if not (one["type"] == "open" and one["order_id"] in there)]
     opened_ids: set[str] = set(there)

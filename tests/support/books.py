@@ -1,4 +1,4 @@
-"""Naive books, slow and plain, which ours must equal; and what books are made from."""
+"""What books are made from, and a naive one of orders in their queues (``support.naive`` has others)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from copra_tx.book import Level3Book
 
 __all__ = [
     "BODY",
-    "NaiveLevels",
-    "NaiveOrders",
+    "NaiveQueues",
     "levels",
     "live_orders",
     "message",
@@ -24,33 +23,7 @@ __all__ = [
 PRODUCT = "BTC-USD"
 
 
-class NaiveLevels:
-    """A book of levels: two dicts of decimals."""
-
-    def __init__(self) -> None:
-        self.sides: dict[str, dict[Decimal, Decimal]] = {"buy": {}, "sell": {}}
-
-    def take(self, message: Mapping[str, Any]) -> None:
-        """Take a ``snapshot`` or ``l2update``."""
-        if message["type"] == "snapshot":
-            for side, rows in (("buy", message["bids"]), ("sell", message["asks"])):
-                self.sides[side] = {Decimal(price): Decimal(size) for price, size in rows if Decimal(size)}
-        elif message["type"] == "l2update":
-            for side, price, size in message["changes"]:
-                self.sides[side].pop(Decimal(price), None)
-                if Decimal(size):
-                    self.sides[side][Decimal(price)] = Decimal(size)
-
-    @property
-    def bids(self) -> list[tuple[Decimal, Decimal]]:
-        return sorted(self.sides["buy"].items(), reverse=True)
-
-    @property
-    def asks(self) -> list[tuple[Decimal, Decimal]]:
-        return sorted(self.sides["sell"].items())
-
-
-class NaiveOrders:
+class NaiveQueues:
     """A book of orders: one list of ``[side, price, size, id]``, by time."""
 
     def __init__(self, body: Mapping[str, Any]) -> None:
