@@ -9,6 +9,6 @@ What it costs to receive: copra-tx and its peers, fed with the same bytes by the
   (``environments``), so these modules import nothing but the standard library and the client they drive.
 * ``rounds``, ``instructions``: run them, by the clock and under callgrind. ``results`` is the file that this goes to,
   ``figures`` what it comes to.
-* ``added``, ``decodings``, ``flatness``: what needs no network. ``hotlines`` asks py-spy.
+* ``added``, ``books``, ``decodings``, ``flatness``: what needs no network. ``hotlines`` asks py-spy.
 * ``tables``, ``picture``, ``publish``: the results as part of the documentation. ``check``: the small run.
 """

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from . import check
 from .added import measure_layers
+from .books import measure_books
 from .contestants import CONTESTANTS, CONTESTS
 from .decodings import measure_decodings
 from .environments import Environments
@@ -21,7 +22,7 @@ from .profiles import PROFILES
 from .publish import FOLDER, STATED, publish, stated_ratios
 from .results import Results, append_decodings, append_flatness, append_layers, append_lines, append_run, read_results
 from .rounds import run_rounds
-from .tables import cost_table, decodings_table, flatness_table, latency_table, layers_table, lines_table
+from .tables import books_table, cost_table, decodings_table, flatness_table, latency_table, layers_table, lines_table
 from .targets import judge
 
 __all__ = ["main"]
@@ -55,6 +56,10 @@ def _parser() -> argparse.ArgumentParser:
     decodings = actions.add_parser("decodings", help="what each kind of decode costs")
     decodings.add_argument("--rounds", type=int, default=200)
     decodings.set_defaults(action=_decodings)
+
+    books = actions.add_parser("books", help="what books cost, beside a dict and sortedcontainers")
+    books.add_argument("--rounds", type=int, default=15)
+    books.set_defaults(action=_books)
 
     lines = actions.add_parser("lines", help="in which lines of source the time is spent, with py-spy")
     lines.add_argument("--profile", choices=PROFILES, default="wssrec")
@@ -116,6 +121,10 @@ def _decodings(arguments: argparse.Namespace) -> None:
     print(decodings_table(decodings))
     if arguments.results:
         append_decodings(arguments.results, decodings)
+
+
+def _books(arguments: argparse.Namespace) -> None:
+    print(books_table(measure_books(arguments.rounds)))
 
 
 def _lines(arguments: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from .added import Layer
+from .books import BookCost
 from .contestants import CONTESTANTS, OURS
 from .decodings import Decoding
 from .figures import Figures
@@ -12,7 +13,16 @@ from .flatness import Flatness
 from .hotlines import HotLine
 from .profiles import PROFILES
 
-__all__ = ["cost_table", "decodings_table", "flatness_table", "latency_table", "layers_table", "lines_table", "table"]
+__all__ = [
+    "books_table",
+    "cost_table",
+    "decodings_table",
+    "flatness_table",
+    "latency_table",
+    "layers_table",
+    "lines_table",
+    "table",
+]
 
 _SCALE = {"µs": 1.0, "ms": 1000.0, "thousand instructions": 1000.0}
 
@@ -75,6 +85,19 @@ def layers_table(layers: Sequence[Layer]) -> str:
     rows = [[titles[layer.name], f"{layer.added_in_bulk:.2f}", f"{layer.added_alone:.2f}"] for layer in layers]
     total = ["together, without the network", f"{layers[-1].in_bulk:.2f}", f"{layers[-1].alone:.2f}"]
     return table(("part", "µs, many messages a read", "µs, one message a read"), [*rows, total])
+
+
+def books_table(costs: Iterable[BookCost]) -> str:
+    """Return what books cost."""
+    rows = [
+        [cost.name, f"{cost.cost:.{0 if cost.cost > 99 else 2}f} {cost.unit}", _ratio(cost.ratio)]
+        for cost in sorted(costs, key=lambda cost: cost.name)
+    ]
+    return table(("what", "cost", "ours = 1"), rows)
+
+
+def _ratio(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.2f}"
 
 
 def decodings_table(decodings: Iterable[Decoding]) -> str:

@@ -157,3 +157,9 @@ def test_the_page_includes_whatever_is_published() -> None:
 def test_the_small_run_knows_what_the_page_states(module: Any) -> None:
     stated = module("publish").stated_ratios()
     assert {peer for profile in ("small", "wssrec") for peer in stated[profile]} >= {"picows", "CoPrA"}
+
+
+def test_books_are_measured_beside_others() -> None:
+    shown = _benchmarks("books", "--rounds", 1)
+    assert re.search(r"level 2: a change, dict of texts, in no order +[\d.]+ µs +0\.\d\d", shown)
+    assert re.search(r"level 3: load of 108,000 orders +\d+\.?\d* ms", shown)

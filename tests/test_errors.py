@@ -44,6 +44,37 @@ EXAMPLES: list[tuple[type[Exception], tuple, dict[str, Any], str]] = [
         "the client was closed while waiting for the answer to subscribe",
     ),
     (errors.LineError, ("closed by us while connecting",), {}, "closed by us while connecting"),
+    (errors.BookError, ("words",), {}, "words"),
+    (
+        errors.BookUntrustedError,
+        ("BTC-USD", "a message is missing"),
+        {"product_id": "BTC-USD", "reason": "a message is missing"},
+        (
+            "the book of BTC-USD is not to be trusted: a message is missing; "
+            "wait for its next snapshot, or pass trusted=False to read it all the same"
+        ),
+    ),
+    (
+        errors.BookSnapshotError,
+        ("BTC-USD", "it has message"),
+        {"product_id": "BTC-USD", "detail": "it has message"},
+        (
+            "what was to be loaded into the book of BTC-USD is no answer to GET /products/BTC-USD/book?level=3: "
+            "it has message"
+        ),
+    ),
+    (
+        errors.RestError,
+        ("https://api.example/time", None, "no connection"),
+        {"url": "https://api.example/time", "status": None, "detail": "no connection", "retry_after": None},
+        "GET https://api.example/time brought no answer: no connection",
+    ),
+    (
+        errors.RestError,
+        ("https://api.example/time", 429, "", 2.0),
+        {"status": 429, "retry_after": 2.0},
+        "GET https://api.example/time was answered with HTTP status 429",
+    ),
     (
         errors.HostNotFoundError,
         ("feed.example", "no such name"),

@@ -59,6 +59,18 @@ async def test_ticker(simulated_exchange: SimulatedExchange) -> None:
     assert re.search(r"BTC-USD +[\d.]+  bid [\d.]+  ask [\d.]+  spread [\d.]+\n", running.text)
 
 
+async def test_book(simulated_exchange: SimulatedExchange) -> None:
+    async with run("book.py", exchange=simulated_exchange) as running:
+        await running.wrote("BTC-USD    syncing")
+        await running.wrote(" | ", times=2)
+        simulated_exchange.drop()
+        await running.wrote("BTC-USD    empty")
+        await running.wrote(" spread ", times=3)
+        running.signal(signal.SIGINT)
+        await running.ended()
+    assert re.search(r"BTC-USD +[\d.]+ @ ([\d.]+) \| ([\d.]+) @ [\d.]+ +spread [\d.]+\n", running.text)
+
+
 async def test_user_channel(simulated_exchange: SimulatedExchange) -> None:
     key = {
         "COPRA_TX_KEY": TEST_KEY.key,

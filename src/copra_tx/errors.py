@@ -20,10 +20,14 @@ The tree::
     │   ├── PongTimeoutError          no sign of life after a ping
     │   ├── MessageTooLargeError      a message above ``max_message_bytes``
     │   └── ConnectionLostError       an open line ended
-    └── SubscriptionError
-        ├── SubscriptionRefusedError  the server did not confirm what was asked for
-        │   └── UnsubscribeRefusedError   the server did not take away what was unsubscribed from
-        └── SubscriptionTimeoutError  the server did not answer
+    ├── SubscriptionError
+    │   ├── SubscriptionRefusedError  the server did not confirm what was asked for
+    │   │   └── UnsubscribeRefusedError   the server did not take away what was unsubscribed from
+    │   └── SubscriptionTimeoutError  the server did not answer
+    ├── RestError                     a request to the REST interface brought no answer of use
+    └── BookError
+        ├── BookUntrustedError        the book may be wrong
+        └── BookSnapshotError         what was to be loaded is no book
 
 Facts are attributes; the text is made from them, in words that say what to do. No text holds a secret.
 """
@@ -33,6 +37,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "BookError",
+    "BookSnapshotError",
+    "BookUntrustedError",
     "CertificateError",
     "ClientClosedError",
     "ConfigurationError",
@@ -46,6 +53,7 @@ __all__ = [
     "PongTimeoutError",
     "ProxyError",
     "ReactorMismatchError",
+    "RestError",
     "SubscriptionError",
     "SubscriptionRefusedError",
     "SubscriptionTimeoutError",
@@ -319,6 +327,70 @@ class SubscriptionTimeoutError(SubscriptionError):
         return (
             f"no answer to the request for {', '.join(self.channels)} within {self.seconds:g} s; "
             f"it is asked again on the next connection"
+        )
+
+
+class RestError(CopraError):
+    """
+    A request to the REST interface brought no answer of use, after all tries.
+
+    Attributes:
+        url: What was asked for.
+        status: HTTP status of the last answer; ``None`` if there was none.
+        detail: The server's words, or ours about what was wrong.
+        retry_after: Seconds the server asked us to wait (``Retry-After``), or ``None``.
+    """
+
+    def __init__(self, url: str, status: int | None, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(url, status, detail, retry_after)
+        self.url, self.status, self.detail, self.retry_after = url, status, detail, retry_after
+
+    def __str__(self) -> str:
+        answer = "brought no answer" if self.status is None else f"was answered with HTTP status {self.status}"
+        return f"GET {self.url} {answer}{_because(self.detail)}"
+
+
+class BookError(CopraError):
+    """What a book cannot do."""
+
+
+class BookUntrustedError(BookError):
+    """
+    The book of ``product_id`` may be wrong, and was not read with ``trusted=False``.
+
+    Attributes:
+        product_id: The product.
+        reason: What happened to the book, in words.
+    """
+
+    def __init__(self, product_id: str, reason: str) -> None:
+        super().__init__(product_id, reason)
+        self.product_id, self.reason = product_id, reason
+
+    def __str__(self) -> str:
+        return (
+            f"the book of {self.product_id} is not to be trusted{_because(self.reason)}; "
+            f"wait for its next snapshot, or pass trusted=False to read it all the same"
+        )
+
+
+class BookSnapshotError(BookError):
+    """
+    What was to be loaded is no level-3 book of the REST interface.
+
+    Attributes:
+        product_id: The product of the book it was for; the book is as it was.
+        detail: What is wrong with it.
+    """
+
+    def __init__(self, product_id: str, detail: str) -> None:
+        super().__init__(product_id, detail)
+        self.product_id, self.detail = product_id, detail
+
+    def __str__(self) -> str:
+        return (
+            f"what was to be loaded into the book of {self.product_id} is no answer to "
+            f"GET /products/{self.product_id}/book?level=3{_because(self.detail)}"
         )
 
 

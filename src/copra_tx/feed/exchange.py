@@ -24,8 +24,11 @@ __all__ = [
     "DIALECT",
     "DIRECT_FEED_URL",
     "FEED_URL",
+    "REST_URL",
+    "REST_URLS",
     "SANDBOX_DIRECT_FEED_URL",
     "SANDBOX_FEED_URL",
+    "SANDBOX_REST_URL",
     "UNREADABLE_REQUEST",
     "listed",
     "named_in",
@@ -44,6 +47,29 @@ DIRECT_FEED_URL = "wss://ws-direct.exchange.coinbase.com"
 
 SANDBOX_DIRECT_FEED_URL = "wss://ws-direct.sandbox.exchange.coinbase.com"
 """Direct market data, sandbox."""
+
+REST_URL = "https://api.exchange.coinbase.com"
+"""REST, production."""
+
+SANDBOX_REST_URL = "https://api-public.sandbox.exchange.coinbase.com"
+"""REST, sandbox."""
+
+REST_URLS: Mapping[str, str] = {
+    FEED_URL: REST_URL,
+    DIRECT_FEED_URL: REST_URL,
+    SANDBOX_FEED_URL: SANDBOX_REST_URL,
+    SANDBOX_DIRECT_FEED_URL: SANDBOX_REST_URL,
+    "wss://ws-us.dma.prime.coinbase.com": "https://api-us.dma.prime.coinbase.com",
+    "wss://ws-us-direct.dma.prime.coinbase.com": "https://api-us.dma.prime.coinbase.com",
+    "wss://ws-us.dma.sandbox.prime.coinbase.com": "https://api-us.dma.sandbox.prime.coinbase.com",
+    "wss://ws-us-direct.dma.sandbox.prime.coinbase.com": "https://api-us.dma.sandbox.prime.coinbase.com",
+}
+"""
+The REST address that belongs to each address of the feed.
+
+Source: Coinbase docs, Exchange, "Systems & Operations" and "Sandbox" (read 2026-11); the last four are for clients of
+Coinbase in the EU.
+"""
 
 ALL_PRODUCTS = "ALL"
 """What stands for every product where a channel may come without any; the documentation has it for ``rfq_matches``."""

@@ -121,6 +121,10 @@ class Callbacks:
         elif name == "on_close" and self._client.line.state is State.LOST:
             self._client.bring_reconnection()
 
+    def call(self, name: str, callback: Callable[..., object], *arguments: object) -> None:
+        """Call a further callback of the user's, guarded and in its turn."""
+        self._delivery.deliver(name, callback, *arguments)
+
     def tell(self, error: SubscriptionError) -> None:
         """Call ``on_error`` with an error of ours that no caller waits for."""
         self._delivery.deliver("on_error", self._client.on_error, str(error), "")
