@@ -34,9 +34,13 @@ class Level2Book(Book[str]):
 
     Args:
         product_id: The product.
+        is_numbered: Whether its messages come in an order that the owner checks, as on Advanced Trade, where every
+            frame has a number: the owner calls ``distrust`` when one is missing, and ``verified`` is ``'sequence'``.
     """
 
-    def __init__(self, product_id: str) -> None:
+    def __init__(self, product_id: str, *, is_numbered: bool = False) -> None:
+        if is_numbered:
+            self._verified_by = "sequence"
         super().__init__(product_id)
         bids, asks = (
             (side, side.at_hand.get, side.levels, side.keys) for side in (self._bids, self._asks)

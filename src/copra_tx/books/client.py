@@ -13,6 +13,7 @@ from copra_tx.book import Book, BookState, Drift, Level2Book, Level3Book
 from copra_tx.bridge import AwaitableDeferred
 from copra_tx.errors import ClientClosedError, ConfigurationError
 from copra_tx.feed.exchange import FEED_URL, listed
+from copra_tx.integrity.gaps import Gap
 from copra_tx.rest import RestClient, rest_url_of
 from copra_tx.websocket import Channel, Client, State
 
@@ -33,14 +34,14 @@ class BookClient(Client):
     """
     A client that keeps a book of each product of its book channels.
 
-    ``level2`` and ``level2_batch`` make a ``Level2Book``, ``full`` and ``level3`` a ``Level3Book``, whose snapshots it
-    fetches over REST; a product has one of them. Other channels may be held beside them. A lost line clears every
-    book at once. A book that is crossed, or has a gap, is ``UNTRUSTED`` and gets a new snapshot without a new line;
-    large snapshots are taken in slices, so that the loop is never held for long. What goes wrong on the way is told
-    through ``on_error`` and tried again.
+    ``level2`` (of both feeds) and ``level2_batch`` make a ``Level2Book``, ``full`` and ``level3`` a ``Level3Book``,
+    whose snapshots it fetches over REST; a product has one of them. Other channels may be held beside them. A lost line
+    clears every book at once. A book that is crossed, or has a gap, is ``UNTRUSTED`` and gets a new snapshot without a
+    new line; large snapshots are taken in slices, so that the loop is never held for long. What goes wrong on the way
+    is told through ``on_error`` and tried again.
 
-    Override ``on_book``; an override of ``on_message`` (or of ``on_open``) must call ``super()``, and return
-    what that returns, else the books stand still::
+    Override ``on_book``; an override of ``on_message`` (or of ``on_open`` or ``on_gap``) must call ``super()``, and
+    return what that returns, else the books stand still::
 
         class Spread(BookClient):
             def on_book(self, book):
@@ -162,6 +163,20 @@ class BookClient(Client):
             self.__tell_live(keeper.book)
         return self.on_book(keeper.book)
 
+    def on_gap(self, gap: Gap) -> Any:
+        """
+        Log a gap, as every client; an override must call this one.
+
+        A gap in the numbers of a whole connection, as on Advanced Trade, may be one of any book: each that is made of
+        levels is ``UNTRUSTED`` until its new snapshot is there, for which the client has asked.
+        """
+        if not gap.channel and not gap.recovered:
+            for keeper in self.__keepers.values():
+                if isinstance(keeper, Keeper2) and keeper.book.state is BookState.LIVE:
+                    keeper.distrust(str(gap))
+                    self.tell_book(keeper.book)
+        return super().on_gap(gap)
+
     def subscribe(self, channels: Channel | Iterable[Channel]) -> AwaitableDeferred[None]:
         """Subscribe, and keep books of what is new in book channels; otherwise as ``Client.subscribe``."""
         wanted = _listed(channels)
@@ -236,7 +251,7 @@ class BookClient(Client):
                 if product_id in self.__books:
                     continue
                 keeper: Keeper = (
-                    Keeper2(Level2Book(product_id), self, self.reactor)
+                    Keeper2(Level2Book(product_id, is_numbered=self.dialect.is_numbered), self, self.reactor)
                     if channel.name in LEVEL2
                     else Keeper3(Level3Book(product_id), self, self.reactor)
                 )

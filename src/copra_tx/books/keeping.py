@@ -202,13 +202,21 @@ class Keeper2(Keeper):
         await self._in_slices(self.book.apply_in_slices(message))
         self._venue.tell_book(self.book)
 
+    def distrust(self, reason: str) -> None:
+        """Something was lost; the client asks for a new snapshot by itself, but should that not come, so do we."""
+        self.book.distrust(reason)
+        if self._needs_snapshot():
+            self._begin("snapshot", self._get_snapshot(is_asked=True))
+
     def _needs_snapshot(self) -> bool:
         return self.book.state is _UNTRUSTED
 
-    async def _get_snapshot(self) -> None:
+    async def _get_snapshot(self, *, is_asked: bool = False) -> None:
         wait = PATIENCE
         while True:
-            self._venue.renew_book(self.book)
+            if not is_asked:
+                self._venue.renew_book(self.book)
+            is_asked = False
             await self._pause(wait)
             if self.book.state is not _UNTRUSTED:
                 return
