@@ -18,6 +18,7 @@ The tree::
     │   ├── UpgradeRefusedError       the server answered the upgrade with something else than 101
     │   ├── OpenTimeoutError          not open in time
     │   ├── PongTimeoutError          no sign of life after a ping
+    │   ├── StallError                pings may be answered, but what should have come did not
     │   ├── MessageTooLargeError      a message above ``max_message_bytes``
     │   └── ConnectionLostError       an open line ended
     └── SubscriptionError
@@ -46,6 +47,7 @@ __all__ = [
     "PongTimeoutError",
     "ProxyError",
     "ReactorMismatchError",
+    "StallError",
     "SubscriptionError",
     "SubscriptionRefusedError",
     "SubscriptionTimeoutError",
@@ -224,6 +226,28 @@ class PongTimeoutError(LineError):
         return f"no answer to a ping and nothing else received for {self.seconds:g} s"
 
 
+class StallError(LineError):
+    """
+    The line was open, and what should have come did not.
+
+    Attributes:
+        what: ``first answer``, ``first data`` or ``heartbeat``; or the name of a channel that showed no trades.
+        seconds: For how long it was waited for.
+        product_ids: The products concerned, where it is about some.
+    """
+
+    def __init__(self, what: str, seconds: float, product_ids: Iterable[str] = ()) -> None:
+        product_ids = frozenset(product_ids)
+        super().__init__(what, seconds, product_ids)
+        self.what, self.seconds, self.product_ids = what, seconds, product_ids
+
+    def __str__(self) -> str:
+        named = ", ".join(sorted(self.product_ids)[:_NAMED])
+        more = len(self.product_ids) - _NAMED
+        products = f" of {named}" + (f" and {more} more" if more > 0 else "") if named else ""
+        return f"the feed stalled: no {self.what}{products} for {self.seconds:g} s"
+
+
 class MessageTooLargeError(LineError):
     """A message of ``size`` bytes is above ``max_message_bytes`` (``limit``)."""
 
@@ -320,6 +344,9 @@ class SubscriptionTimeoutError(SubscriptionError):
             f"no answer to the request for {', '.join(self.channels)} within {self.seconds:g} s; "
             f"it is asked again on the next connection"
         )
+
+
+_NAMED = 5  # products in a text
 
 
 def _because(detail: str) -> str:

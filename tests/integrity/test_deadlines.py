@@ -131,25 +131,44 @@ def test_what_was_missing_on_a_line_that_lived_is_waited_for_longer_until_it_com
     assert lines.due() == 26.0
 
 
+def test_heartbeats_that_are_not_confirmed_are_missed_when_all_else_is_silent_too() -> None:
+    lines = asked_at()
+    lines.data(1.0)
+    lines.subscribed([], 2.0, awaits_data=True, awaits_heartbeats=True)
+    lines.subscribed([], 3.0, awaits_data=True, awaits_heartbeats=True)
+    assert lines.due() == 12.0
+    lines.data(9.0)
+    assert lines.due() == 19.0
+    stall = lines.expired(19.0)
+    assert stall is not None
+    assert (stall.what, stall.product_ids, stall.is_curable) == (HEARTBEAT, frozenset(), False)
+    lines.subscribed([], 3.0, awaits_data=False, awaits_heartbeats=True)
+    assert lines.due() is None
+
+
 # -- trades that a channel does not show
 
 
 def test_a_channel_must_show_trades() -> None:
     lines = beating()
-    lines.traded(["ticker", "level2"], 1.0)
-    lines.traded(["ticker"], 9.0)
+    lines.traded(["ticker", "level2"], 1.0, 0.0)
+    lines.traded(["ticker"], 9.0, 8.0)
     assert lines.due() == 16.0
-    lines.seen(["level2"])
+    lines.seen(["level2"], 2.0)
     lines.data(15.0)
     assert lines.expired(16.0) == Stall("ticker", CADENCE, is_curable=True)
     lines.data(30.0)
     assert lines.due() == 31.0
     assert lines.expired(31.0) == Stall("ticker", CADENCE)
     assert lines.due() == 46.0
-    lines.seen(["ticker"])
+    lines.seen(["ticker"], 49.5)
     assert lines.due() is None
-    lines.traded(["ticker"], 50.0)
-    assert lines.due() == 65.0
+    lines.traded(["ticker"], 50.0, 49.0)
+    assert lines.due() is None
+    lines.traded(["ticker"], 51.0, 50.0)
+    assert lines.due() == 66.0
+    lines.left(["ticker"])
+    assert lines.due() is None
 
 
 # -- silence
@@ -198,5 +217,5 @@ def test_a_deadline_of_zero_is_none(now: float) -> None:
     lines.asked(0.0)
     lines.heard()
     lines.subscribed(["BTC-USD"], 0.0, awaits_data=True)
-    lines.traded(["ticker"], 0.0)
+    lines.traded(["ticker"], 0.0, 0.0)
     assert lines.expired(now) is None

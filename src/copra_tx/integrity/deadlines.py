@@ -71,8 +71,10 @@ class Deadlines:
         self._asked: float | None = None
         self._data: float | None = None
         self._heard = self._awaits_data = False
+        self._awaits_beats: float | None = None  # heartbeats, since then
         self._beats: dict[str, float] = {}
         self._unseen: dict[str, float] = {}  # channel to the first trade after its last message
+        self._seen: dict[str, float] = {}  # channel to its last message, as far as that was looked at
         self._cured: set[str] = set()  # products and channels that were subscribed to anew, and silent since
 
     def asked(self, now: float) -> None:
@@ -80,7 +82,9 @@ class Deadlines:
         if self._asked is None:
             self._asked = now
 
-    def subscribed(self, heartbeats: Iterable[str], now: float, *, awaits_data: bool) -> None:
+    def subscribed(
+        self, heartbeats: Iterable[str], now: float, *, awaits_data: bool, awaits_heartbeats: bool = False
+    ) -> None:
         """
         Take what is subscribed to; after each change.
 
@@ -88,8 +92,11 @@ class Deadlines:
             heartbeats: The products whose heartbeats the server confirmed.
             now: The time.
             awaits_data: Whether there is any channel among it that is not silent by nature.
+            awaits_heartbeats: Whether heartbeats were asked for that are not confirmed yet. While nothing at all comes,
+                they are waited for as an answer is.
         """
         self._awaits_data = awaits_data
+        self._awaits_beats = (self._awaits_beats or now) if awaits_data and awaits_heartbeats else None
         self._beats = {product_id: self._beats.get(product_id, now) for product_id in heartbeats}
 
     def heard(self) -> None:
@@ -110,13 +117,26 @@ class Deadlines:
         if product_id in self._beats:
             self._beats[product_id] = now
 
-    def traded(self, channels: Iterable[str], now: float) -> None:
-        """Take note of a trade that these channels must show."""
-        for channel in channels:
-            self._unseen.setdefault(channel, now)
+    def traded(self, channels: Iterable[str], now: float, since: float) -> None:
+        """
+        Take note of a trade that these channels must show.
 
-    def seen(self, channels: Iterable[str]) -> None:
-        """Take note that one of these channels brought something, or is not subscribed to any more."""
+        Args:
+            channels: Those that did not bring anything since a certain time are waited for.
+            now: The time.
+            since: That time, shortly before the trade.
+        """
+        for channel in channels:
+            if self._seen.get(channel, -math.inf) < since:
+                self._unseen.setdefault(channel, now)
+
+    def seen(self, channels: Iterable[str], now: float) -> None:
+        """Take note that one of these channels brought something."""
+        self.left(channels)
+        self._seen.update(dict.fromkeys(channels, now))
+
+    def left(self, channels: Iterable[str]) -> None:
+        """Take note that there is nothing to wait for from these channels."""
         for channel in channels:
             self._unseen.pop(channel, None)
             self._longer.pop(channel, None)
@@ -143,7 +163,8 @@ class Deadlines:
         if not overdue:
             return None
         what, limit = overdue[0], self._limit(overdue[0])
-        lives = self._data is not None and now - max(self._data, self._excused) < limit
+        # Short enough that a line which has gone silent altogether is not taken for one that lives.
+        lives = self._data is not None and now - max(self._data, self._excused) < limit / 3
         silent = frozenset(one for one, time in self._beats.items() if max(time, self._excused) + limit <= now)
         about = silent if what == HEARTBEAT else frozenset((what,))
         is_curable = lives and what != FIRST_ANSWER and about.isdisjoint(self._cured)
@@ -166,7 +187,11 @@ class Deadlines:
         if self._beats:
             since[HEARTBEAT] = min(self._beats.values())
         since |= self._unseen
-        return {what: max(time, self._excused) + self._limit(what) for what, time in since.items()}
+        dues = {what: max(time, self._excused) + self._limit(what) for what, time in since.items()}
+        if self._awaits_beats is not None and self._data is not None:
+            answer = max(self._awaits_beats, self._data, self._excused) + self._stated[FIRST_ANSWER] * self.patience
+            dues[HEARTBEAT] = min(answer, dues.get(HEARTBEAT, math.inf))
+        return dues
 
     def _limit(self, what: str) -> float:
         if what == FIRST_ANSWER:

@@ -18,6 +18,8 @@ from .decoding import LARGE, NOT_JSON, Decoding, is_row
 from .delivery import SLICE
 
 if TYPE_CHECKING:
+    from copra_tx.integrity.checks import Track
+
     from .client import Client
     from .delivery import Delivery
     from .iteration import MessageBuffer
@@ -76,9 +78,75 @@ class Reception:
         self._decoding = Decoding(client.options.decode, self._dialect)
         self._decode = self._decoding.decode
         self._takes_plain = self._decoding.is_dict and not self._dialect.is_numbered
+        # Of the types whose messages are nothing but data now: what their numbers are compared with, if they have any.
+        self._ways: dict[str, Track | None] = {}
+        self._watch = client.watch
+        self._watch.begin(self.look_closely)
 
     def begin(self) -> None:
         """A connection begins."""
+
+    # -- which messages are looked at closely
+
+    def refresh(self) -> None:
+        """Take note that other messages are numbered now."""
+        self._ways.clear()
+
+    def look_closely(self, *message_types: str) -> None:
+        """Show the next message of each of these types, or of all, to the watch."""
+        if not message_types:
+            self._ways.clear()
+        for message_type in message_types:
+            self._ways.pop(message_type, None)
+
+    def _is_regular(self, message: Any) -> bool:
+        """Tell whether a message is data and nothing but that, with the number that was due."""
+        try:
+            track = self._ways[self._decoding.type_of(message)]
+            if track is None:
+                return True
+            member, last = track
+            if self._decoding.is_dict:
+                product_id, number = message["product_id"], message[member]
+            else:
+                product_id, number = message.product_id, getattr(message, member)
+            if number - last[product_id] != 1:
+                return False
+        except (KeyError, TypeError, AttributeError):
+            return self._is_regular_row(message)
+        last[product_id] = number
+        return True
+
+    def _is_regular_row(self, message: Any) -> bool:
+        if type(message) is not list or "level3" not in self._ways:
+            return False
+        try:
+            product_id, number, last = message[1], int(message[2]), self._watch.checks.rows
+            if number - last[product_id] != 1:
+                return False
+        except (KeyError, IndexError, TypeError, ValueError):
+            return False
+        last[product_id] = number
+        return True
+
+    def _look(self, message: Any) -> bool:
+        """
+        Take note of what a message tells beside its content.
+
+        Returns:
+            Whether ``on_message`` is to get it; what is to be told first waits then.
+        """
+        decoding = self._decoding
+        if not self._is_data(message):
+            self._watch.noted()
+            return self._take_note(decoding.whole(message))
+        message_type = "level3" if type(message) is list else decoding.type_of(message)
+        if message_type != self._dialect.heartbeat:
+            checks = self._watch.checks
+            is_row = message_type == "level3" and not decoding.is_dict
+            self._ways[message_type] = ("sequence", checks.rows) if is_row else checks.tracks.get(message_type)
+        members = decoding.members_of(message) if message_type != self._dialect.heartbeat else decoding.whole(message)
+        return self._watch.noticed(message_type, members, decoding.time_of(message))
 
     # -- many at once
 
@@ -104,7 +172,7 @@ class Reception:
             return len(payloads) - int(left.__length_hint__()) - 1
         return len(payloads) - int(left.__length_hint__())
 
-    def _deliver_straight(self, left: Any) -> None:  # noqa: C901  # each branch is one thing that may happen
+    def _deliver_straight(self, left: Any) -> None:  # noqa: C901, PLR0912  # each branch is one thing that may happen
         """
         Call ``on_message`` for one message after the other, until all are taken or something intervenes.
 
@@ -113,7 +181,7 @@ class Reception:
         """
         delivery, on_message, waiting = self._delivery, self._client.on_message, self._delivery.waiting
         put = self._buffer.put if self._buffer.active else None
-        is_plain, data_types = self._takes_plain and not self._subscriptions.is_selective, self._data_types
+        is_plain, ways = self._takes_plain and not self._subscriptions.is_selective, self._ways
         messages: Iterator[Any] = map(self._decode, left) if is_plain else self._selected(left)
         before = left.__length_hint__()
         until = self._clock.seconds() + SLICE if before > CHUNK else 0.0
@@ -121,14 +189,26 @@ class Reception:
         try:
             while left.__length_hint__() and not waiting:
                 for message in islice(messages, CHUNK):
+                    # As _is_regular, which would be a call for each message.
                     try:
-                        is_data = not is_plain or message["type"] in data_types
+                        track = ways[message["type"]] if is_plain else None
+                        if track is not None:
+                            member, last = track
+                            product_id, number = message["product_id"], message[member]
+                            is_regular = number - last[product_id] == 1
+                            if is_regular:
+                                last[product_id] = number
+                        else:
+                            is_regular = True
                     except (KeyError, TypeError):
-                        is_data = is_row(message)
-                    if not is_data:
-                        self._counters.messages -= 1  # it is counted where it is looked at
-                        self._deliver_message(message)
-                        return
+                        is_regular = self._is_regular_row(message)
+                    if not is_regular:
+                        is_wanted = self._look(message)
+                        if waiting or not is_wanted:
+                            self._counters.messages -= 1  # it is counted where it is delivered
+                            if is_wanted:
+                                self._deliver_message(message, is_looked_at=True)
+                            return
                     if put is not None:
                         put(message)
                     try:
@@ -156,11 +236,12 @@ class Reception:
         waiting = self._delivery.waiting
         for payload in left:
             message = self._decode(payload)
-            if not self._is_data(message):
-                self._deliver_message(message)
-            elif (presented := self._presented(message)) is not NOTHING:
-                yield presented
-                continue
+            if self._is_regular(message) or self._look(message):
+                if waiting:
+                    self._deliver_message(message, is_looked_at=True)
+                elif (presented := self._presented(message)) is not NOTHING:
+                    yield presented
+                    continue
             self._counters.messages -= 1  # it was counted where it was looked at, or is of no use
             if waiting:
                 return
@@ -201,8 +282,8 @@ class Reception:
     def _decoded(self, payload: bytes) -> Any:
         return self._decode(payload) if len(payload) <= LARGE else self._decoding.decode_large(payload)
 
-    def _deliver_message(self, message: Any) -> None:
-        if not self._is_data(message) and not self._take_note(self._decoding.whole(message)):
+    def _deliver_message(self, message: Any, is_looked_at: bool = False) -> None:
+        if not is_looked_at and not self._is_regular(message) and not self._look(message):
             return
         presented = self._presented(message)
         if presented is NOTHING:
@@ -250,12 +331,14 @@ class Reception:
             self._unusable(f"no {self._dialect.type_key}", repr(message)[:_QUOTED])
             return False
         if message_type == "subscriptions":
-            self._requests.answered(self._dialect.listed(message))
             self._client.line.answered()
+            return self._requests.answered(self._dialect.listed(message))
         return True
 
     def _server_error(self, message: str, reason: str) -> None:
         self._counters.errors += 1
+        hint = self._watch.clock_hint(f"{message} {reason}")
+        reason = "; ".join(part for part in (reason, hint) if part)
         self._requests.refused(f"{message}: {reason}" if reason else message)
         self._delivery.deliver("on_error", self._client.on_error, message, self._more_about(message, reason))
 
