@@ -36,15 +36,16 @@ def test_every_message_of_full_has_the_next_sequence() -> None:
     made = checks("full")
     assert observe(made, "received", 1) + observe(made, "open", 2) + observe(made, "match", 3) == []
     assert observe(made, "done", 6) == [Gap("full", BTC, 4, 6, 2, "a number was skipped")]
-    assert set(made.tracks) == {"received", "open", "done", "match", "change", "activate"}
-    assert made.tracks["open"] == ("sequence", {BTC: 6})
+    assert made.tracked_types == {"received", "open", "done", "match", "change", "activate"}
+    assert made.track == ("sequence", {BTC: [6]})
 
 
 def test_every_match_has_the_next_trade_id() -> None:
     made = checks("matches")
     assert observe(made, "last_match", 1) + observe(made, "match", 2) == []
     assert observe(made, "match", 4) == [Gap("matches", BTC, 1003, 1004, 1, "a number was skipped")]
-    assert made.tracks == {"match": ("trade_id", {BTC: 1004})}
+    assert made.tracked_types == {"match"}
+    assert made.track == ("trade_id", {BTC: [1004]})
 
 
 def test_the_last_match_after_a_reconnection_may_be_known() -> None:
@@ -61,8 +62,8 @@ def test_rows_have_their_sequence_as_text() -> None:
     made = checks("level3")
     assert observe(made, "level3", "1", "2") == []
     assert observe(made, "level3", "4", "3")[0] == Gap("level3", BTC, 3, 4, 1, "a number was skipped")
-    assert made.rows == {BTC: 4}
-    assert made.tracks == {}
+    assert made.rows == {BTC: [4]}
+    assert made.tracked_types == set()
     assert made.late == 1
 
 
@@ -155,4 +156,4 @@ def test_a_feed_without_numbers_of_its_channels_has_nothing_to_be_checked() -> N
     made.subscribed({"level2": [BTC]}, {})
     assert made.observe("level2", BTC, 1, 1) == ()
     assert made.heartbeat(BTC, 1, 1) == []
-    assert (made.tracks, made.rows) == ({}, {})
+    assert (made.tracked_types, made.rows) == (set(), {})

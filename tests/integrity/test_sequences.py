@@ -27,7 +27,7 @@ def gap(expected: int, received: int, cause: str = SKIPPED, *, recovered: bool =
 
 def test_where_it_begins_is_not_known_and_nothing_is_missing_before(sequences: Sequences) -> None:
     assert told(sequences, 7, 8, 9) == []
-    assert sequences.last == {"BTC-USD": 9}
+    assert sequences.last == {"BTC-USD": [9]}
 
 
 def test_what_is_skipped_is_told(sequences: Sequences) -> None:

@@ -9,10 +9,7 @@ from copra_tx.feed.dialect import Dialect
 from .gaps import Gap
 from .sequences import Sequences
 
-__all__ = ["Checks", "Track"]
-
-Track = tuple[str, dict[str, int]]
-"""The member of a message that has its number, and the last number of each product."""
+__all__ = ["Checks"]
 
 _NOTHING: frozenset[str] = frozenset()
 
@@ -29,7 +26,8 @@ class Checks:
         dialect: Of the feed. One whose channels have no numbers of their own has nothing to be checked here.
 
     Attributes:
-        tracks: Message type to the track of its messages, for the types that are numbered now.
+        tracked_types: The types whose messages are numbered now.
+        track: Their member that has the number, and product to its last number.
         rows: Product to the last number of its rows of ``level3``.
     """
 
@@ -39,7 +37,8 @@ class Checks:
         self._sequences = {channel: Sequences(channel) for channel in self._members}
         self._tracked = self._confirmed = dict.fromkeys(self._members, _NOTHING)
         self._doubled = _NOTHING
-        self.tracks: dict[str, Track] = {}
+        self.tracked_types = _NOTHING
+        self.track: tuple[str, dict[str, list[int]]] = ("", {})
         self.rows = self._sequences["level3"].last if "level3" in self._sequences else {}
 
     @property
@@ -73,12 +72,10 @@ class Checks:
         self._confirmed = {channel: held[channel] & tracked[channel] for channel in self._members}
         for channel, sequences in self._sequences.items():
             sequences.keep(matches - tracked["full"] if channel == "matches" else wanted[channel])
-        self.tracks = {
-            message_type: (self._members[channel], self._sequences[channel].last)
-            for channel in ("matches", "full")
-            for message_type in self._types[channel]
-            if tracked[channel] and message_type != "last_match"
-        }
+        # Where both are, a match may be one of ``full``: those of other products are looked at one by one.
+        channel = "full" if tracked["full"] else "matches"
+        self.track = (self._members[channel], self._sequences[channel].last)
+        self.tracked_types = frozenset(self._types[channel]) - {"last_match"} if tracked[channel] else _NOTHING
 
     def connection_lost(self) -> None:
         """Go on with the next connection."""

@@ -37,14 +37,14 @@ class Sequences:
         channel: The channel whose numbers these are.
 
     Attributes:
-        last: Product to the highest number of this connection.
+        last: Product to the highest number of this connection; in a list of one, which costs the reader one look-up.
         late: Messages that came after their number had been told missing.
         repeated: Messages whose number had come already.
     """
 
     def __init__(self, channel: str) -> None:
         self.channel = channel
-        self.last: dict[str, int] = {}
+        self.last: dict[str, list[int]] = {}
         self.late = self.repeated = 0
         self._before: dict[str, int] = {}  # the highest number of earlier connections
         self._announced: dict[str, int] = {}
@@ -62,15 +62,17 @@ class Sequences:
         Returns:
             What is missing before it; or the gap that is closed by it.
         """
-        cause, last = SKIPPED, self.last.get(product_id)
-        if last is None:
+        cause, cell = SKIPPED, self.last.get(product_id)
+        if cell is not None:
+            last = cell[0]
+        else:
             cause, last = RECONNECTION, self._before.pop(product_id, number)
-            self.last[product_id] = last
+            cell = self.last[product_id] = [last]
             if last == number:  # the first one ever; or the one before the line was lost, again
                 return ()
         if number <= last:
             return self._behind(product_id, number, may_repeat=may_repeat)
-        self.last[product_id] = number
+        cell[0] = number
         return (self._gap(product_id, last + 1, number, cause),) if number > last + 1 else ()
 
     def announced(self, product_id: str, number: int) -> Sequence[Gap]:
@@ -86,15 +88,17 @@ class Sequences:
         self._announced[product_id] = number
         if before is None:
             return ()
-        cause, last = HEARTBEAT, self.last.get(product_id)
-        if last is None:
+        cause, cell = HEARTBEAT, self.last.get(product_id)
+        if cell is not None:
+            last = cell[0]
+        else:
             cause, last = RECONNECTION, self._before.pop(product_id, before)
-        self.last[product_id] = max(last, before)
+        self.last[product_id] = [max(last, before)]
         return (self._gap(product_id, last + 1, before + 1, cause),) if before > last else ()
 
     def connection_lost(self) -> None:
         """Go on with the next connection: what is sent until then is missing."""
-        self._before.update(self.last)
+        self._before.update((product_id, last) for product_id, (last,) in self.last.items())
         self.last.clear()
         self._announced.clear()
 

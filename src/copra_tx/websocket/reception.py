@@ -18,8 +18,6 @@ from .decoding import LARGE, NOT_JSON, Decoding, is_row
 from .delivery import SLICE
 
 if TYPE_CHECKING:
-    from copra_tx.integrity.checks import Track
-
     from .client import Client
     from .delivery import Delivery
     from .iteration import MessageBuffer
@@ -78,9 +76,10 @@ class Reception:
         self._decoding = Decoding(client.options.decode, self._dialect)
         self._decode = self._decoding.decode
         self._takes_plain = self._decoding.is_dict and not self._dialect.is_numbered
-        # Of the types whose messages are nothing but data now: what their numbers are compared with, if they have any.
-        self._ways: dict[str, Track | None] = {}
+        # The types whose messages are nothing but data now, and whether these are numbered.
+        self._ways: dict[str, bool] = {}
         self._watch = client.watch
+        self._checks = client.watch.checks
         self._watch.begin(self.look_closely)
 
     def begin(self) -> None:
@@ -102,31 +101,30 @@ class Reception:
     def _is_regular(self, message: Any) -> bool:
         """Tell whether a message is data and nothing but that, with the number that was due."""
         try:
-            track = self._ways[self._decoding.type_of(message)]
-            if track is None:
+            if not self._ways[self._decoding.type_of(message)]:
                 return True
-            member, last = track
+            member, last = self._checks.track
             if self._decoding.is_dict:
-                product_id, number = message["product_id"], message[member]
+                cell, number = last[message["product_id"]], message[member]
+            elif message.type == "level3":
+                cell, number = self._checks.rows[message.product_id], message.sequence
             else:
-                product_id, number = message.product_id, getattr(message, member)
-            if number - last[product_id] != 1:
+                cell, number = last[message.product_id], getattr(message, member)
+            if number - cell[0] != 1:
                 return False
         except (KeyError, TypeError, AttributeError):
-            return self._is_regular_row(message)
-        last[product_id] = number
+            return type(message) is list and self._is_regular_row(message)
+        cell[0] = number
         return True
 
-    def _is_regular_row(self, message: Any) -> bool:
-        if type(message) is not list or "level3" not in self._ways:
-            return False
+    def _is_regular_row(self, row: list[Any]) -> bool:
         try:
-            product_id, number, last = message[1], int(message[2]), self._watch.checks.rows
-            if number - last[product_id] != 1:
+            cell, number = self._checks.rows[row[1]], int(row[2])
+            if number - cell[0] != 1:
                 return False
         except (KeyError, IndexError, TypeError, ValueError):
             return False
-        last[product_id] = number
+        cell[0] = number
         return True
 
     def _look(self, message: Any) -> bool:
@@ -142,9 +140,8 @@ class Reception:
             return self._take_note(decoding.whole(message))
         message_type = "level3" if type(message) is list else decoding.type_of(message)
         if message_type != self._dialect.heartbeat:
-            checks = self._watch.checks
             is_row = message_type == "level3" and not decoding.is_dict
-            self._ways[message_type] = ("sequence", checks.rows) if is_row else checks.tracks.get(message_type)
+            self._ways[message_type] = is_row or message_type in self._checks.tracked_types
         members = decoding.members_of(message) if message_type != self._dialect.heartbeat else decoding.whole(message)
         return self._watch.noticed(message_type, members, decoding.time_of(message))
 
@@ -182,6 +179,8 @@ class Reception:
         delivery, on_message, waiting = self._delivery, self._client.on_message, self._delivery.waiting
         put = self._buffer.put if self._buffer.active else None
         is_plain, ways = self._takes_plain and not self._subscriptions.is_selective, self._ways
+        (member, last), rows = self._checks.track, self._checks.rows
+        has_rows = is_plain and bool(rows)
         messages: Iterator[Any] = map(self._decode, left) if is_plain else self._selected(left)
         before = left.__length_hint__()
         until = self._clock.seconds() + SLICE if before > CHUNK else 0.0
@@ -191,18 +190,17 @@ class Reception:
                 for message in islice(messages, CHUNK):
                     # As _is_regular, which would be a call for each message.
                     try:
-                        track = ways[message["type"]] if is_plain else None
-                        if track is not None:
-                            member, last = track
-                            product_id, number = message["product_id"], message[member]
-                            is_regular = number - last[product_id] == 1
-                            if is_regular:
-                                last[product_id] = number
-                        else:
-                            is_regular = True
-                    except (KeyError, TypeError):
-                        is_regular = self._is_regular_row(message)
-                    if not is_regular:
+                        if has_rows and type(message) is list:
+                            cell, number = rows[message[1]], int(message[2])
+                            if number - cell[0] != 1:
+                                raise KeyError(number)  # noqa: TRY301
+                            cell[0] = number
+                        elif is_plain and ways[message["type"]]:
+                            cell, number = last[message["product_id"]], message[member]
+                            if number - cell[0] != 1:
+                                raise KeyError(number)  # noqa: TRY301
+                            cell[0] = number
+                    except (KeyError, TypeError, IndexError, ValueError):
                         is_wanted = self._look(message)
                         if waiting or not is_wanted:
                             self._counters.messages -= 1  # it is counted where it is delivered
