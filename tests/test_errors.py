@@ -157,6 +157,24 @@ EXAMPLES: list[tuple[type[Exception], tuple, dict[str, Any], str]] = [
         "no answer to a ping and nothing else received for 7.5 s",
     ),
     (
+        errors.StallError,
+        ("heartbeat", 5.0, frozenset({"BTC-USD"})),
+        {"what": "heartbeat", "seconds": 5.0, "product_ids": {"BTC-USD"}},
+        "the feed stalled: no heartbeat of BTC-USD for 5 s",
+    ),
+    (
+        errors.StallError,
+        ("heartbeat", 5.0, frozenset("ABCDEFG")),
+        {"what": "heartbeat", "seconds": 5.0},
+        "the feed stalled: no heartbeat of A, B, C, D, E and 2 more for 5 s",
+    ),
+    (
+        errors.StallError,
+        ("first data", 15.0, frozenset()),
+        {"what": "first data", "seconds": 15.0, "product_ids": frozenset()},
+        "the feed stalled: no first data for 15 s",
+    ),
+    (
         errors.MessageTooLargeError,
         (70_000_000, 67_108_864),
         {"size": 70_000_000, "limit": 67_108_864},
@@ -304,7 +322,8 @@ def test_bases_that_callers_may_know() -> None:
     lines = {name for name, cls in CLASSES.items() if issubclass(cls, errors.LineError)}
     assert lines == {
         *("CertificateError", "ConnectionLostError", "DialError", "HostNotFoundError", "LineError"),
-        *("MessageTooLargeError", "OpenTimeoutError", "PongTimeoutError", "ProxyError", "TlsError"),
+        *("MessageTooLargeError", "OpenTimeoutError", "PongTimeoutError", "ProxyError", "StallError"),
+        "TlsError",
         "UpgradeRefusedError",
     }
 

@@ -71,6 +71,18 @@ async def test_book(simulated_exchange: SimulatedExchange) -> None:
     assert re.search(r"BTC-USD +[\d.]+ @ ([\d.]+) \| ([\d.]+) @ [\d.]+ +spread [\d.]+\n", running.text)
 
 
+async def test_watchful(simulated_exchange: SimulatedExchange) -> None:
+    async with run("watchful.py", exchange=simulated_exchange) as running:
+        await running.wrote("open and ready Channel('matches', ['BTC-USD'])")
+        simulated_exchange.send({"type": "match", "product_id": "BTC-USD", "trade_id": 10**12})
+        await running.wrote("missing (a number was skipped; expected")
+        simulated_exchange.stall()
+        await running.wrote("no heartbeat for 2 s")
+        await running.wrote("waiting")
+        await interrupt(running)
+    assert running.errors == ""
+
+
 async def test_user_channel(simulated_exchange: SimulatedExchange) -> None:
     key = {
         "COPRA_TX_KEY": TEST_KEY.key,

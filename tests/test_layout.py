@@ -35,6 +35,9 @@ CORE = (
     "copra_tx.websocket.backoff",
     "copra_tx.websocket.state",
     "copra_tx.websocket.frames",
+    "copra_tx.websocket.counters",
+    "copra_tx.websocket.status",
+    "copra_tx.websocket.silent",
 )
 EDGES = (
     *("copra_tx.simulator", "copra_tx.configuration", "copra_tx.output", "copra_tx.tap", "copra_tx.commands"),

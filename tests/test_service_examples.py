@@ -99,7 +99,7 @@ async def test_the_unit_starts_what_works_with_the_example_of_settings(
             running.signal(signal.SIGTERM)
             assert await running.ended() == -signal.SIGTERM
         assert "Traceback" not in running.text + running.errors
-    (request,) = exchange.received
+    request = exchange.received[0]
     assert [(channel["name"], channel["product_ids"]) for channel in request["channels"]] == [  # type: ignore[index]
         ("heartbeat", ["BTC-USD", "ETH-USD"]),
         ("matches", ["SOL-USD"]),

@@ -18,6 +18,7 @@ The tree::
     │   ├── UpgradeRefusedError       the server answered the upgrade with something else than 101
     │   ├── OpenTimeoutError          not open in time
     │   ├── PongTimeoutError          no sign of life after a ping
+    │   ├── StallError                pings may be answered, but what should have come did not
     │   ├── MessageTooLargeError      a message above ``max_message_bytes``
     │   └── ConnectionLostError       an open line ended
     ├── SubscriptionError
@@ -36,33 +37,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+# fmt: off
 __all__ = [
-    "BookError",
-    "BookSnapshotError",
-    "BookUntrustedError",
-    "CertificateError",
-    "ClientClosedError",
-    "ConfigurationError",
-    "ConnectionLostError",
-    "CopraError",
-    "DialError",
-    "HostNotFoundError",
-    "LineError",
-    "MessageTooLargeError",
-    "OpenTimeoutError",
-    "PongTimeoutError",
-    "ProxyError",
-    "ReactorMismatchError",
-    "RestError",
-    "SubscriptionError",
-    "SubscriptionRefusedError",
-    "SubscriptionTimeoutError",
-    "TlsError",
-    "TooManyProductsError",
-    "UnsubscribeRefusedError",
-    "UpgradeRefusedError",
-    "WrongThreadError",
+    "BookError", "BookSnapshotError", "BookUntrustedError", "CertificateError", "ClientClosedError",
+    "ConfigurationError", "ConnectionLostError", "CopraError", "DialError", "HostNotFoundError", "LineError",
+    "MessageTooLargeError", "OpenTimeoutError", "PongTimeoutError", "ProxyError", "ReactorMismatchError",
+    "RestError", "StallError", "SubscriptionError", "SubscriptionRefusedError", "SubscriptionTimeoutError",
+    "TlsError", "TooManyProductsError", "UnsubscribeRefusedError", "UpgradeRefusedError", "WrongThreadError",
 ]
+# fmt: on
 
 
 class CopraError(Exception):
@@ -232,6 +215,28 @@ class PongTimeoutError(LineError):
         return f"no answer to a ping and nothing else received for {self.seconds:g} s"
 
 
+class StallError(LineError):
+    """
+    The line was open, and what should have come did not.
+
+    Attributes:
+        what: ``first answer``, ``first data`` or ``heartbeat``; or the name of a channel that showed no trades.
+        seconds: For how long it was waited for.
+        product_ids: The products concerned, where it is about some.
+    """
+
+    def __init__(self, what: str, seconds: float, product_ids: Iterable[str] = ()) -> None:
+        product_ids = frozenset(product_ids)
+        super().__init__(what, seconds, product_ids)
+        self.what, self.seconds, self.product_ids = what, seconds, product_ids
+
+    def __str__(self) -> str:
+        named = ", ".join(sorted(self.product_ids)[:_NAMED])
+        more = len(self.product_ids) - _NAMED
+        products = f" of {named}" + (f" and {more} more" if more > 0 else "") if named else ""
+        return f"the feed stalled: no {self.what}{products} for {self.seconds:g} s"
+
+
 class MessageTooLargeError(LineError):
     """A message of ``size`` bytes is above ``max_message_bytes`` (``limit``)."""
 
@@ -251,9 +256,7 @@ class ConnectionLostError(LineError):
     An open line ended and is not made again.
 
     Attributes:
-        was_clean: As handed to ``on_close``.
-        code: Likewise.
-        reason: Likewise.
+        was_clean, code, reason: As handed to ``on_close``.
     """
 
     def __init__(self, was_clean: bool, code: int, reason: str) -> None:
@@ -285,11 +288,7 @@ class SubscriptionRefusedError(SubscriptionError):
     _what, _silence = "subscription to {} refused", "the server's answer lacks it"
 
     def __init__(
-        self,
-        channel: str,
-        product_ids: Iterable[str],
-        words: Sequence[str] = (),
-        candidates: Iterable[str] = (),
+        self, channel: str, product_ids: Iterable[str], words: Sequence[str] = (), candidates: Iterable[str] = ()
     ) -> None:
         product_ids, words, candidates = frozenset(product_ids), tuple(words), tuple(candidates)
         super().__init__(channel, product_ids, words, candidates)
@@ -306,11 +305,7 @@ class SubscriptionRefusedError(SubscriptionError):
 
 
 class UnsubscribeRefusedError(SubscriptionRefusedError):
-    """
-    The server still holds ``product_ids`` of ``channel`` after they were unsubscribed from.
-
-    Their data are not delivered all the same.
-    """
+    """The server still holds ``product_ids`` of ``channel``, unsubscribed from; their data are not delivered."""
 
     _what, _silence = "the server did not end the subscription to {}", "its answer lists it still"
 
@@ -392,6 +387,9 @@ class BookSnapshotError(BookError):
             f"what was to be loaded into the book of {self.product_id} is no answer to "
             f"GET /products/{self.product_id}/book?level=3{_because(self.detail)}"
         )
+
+
+_NAMED = 5  # products in a text
 
 
 def _because(detail: str) -> str:

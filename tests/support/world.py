@@ -132,7 +132,12 @@ class World:
     ) -> Any:
         """Make a client on this world's reactor; with ``auto_connect`` its dial is pending afterwards."""
         channels = Channel("ticker", "BTC-USD") if channels is None else channels
-        fast: dict[str, Any] = {"reactor": self.reactor, "pacer": Pacer(self.reactor, rate=1000, burst=1000)}
+        fast: dict[str, Any] = {
+            "reactor": self.reactor,
+            "pacer": Pacer(self.reactor, rate=1000, burst=1000),
+            "heartbeats": options.get("feed") == "advanced",
+            "first_data_timeout": 0,  # a server that a test commands says nothing by itself
+        }
         client = kind(None, channels, feed_url, **(fast | options))
         self.reactor.advance(0)
         return client

@@ -125,6 +125,7 @@ def test_a_callers_dial_takes_the_place_of_an_upgrade_under_way(world: World) ->
     settle(world)
     assert client.events == [("open",)]
     assert [len(server.requests) for server in (first, second)] == [0, 1]
+    second.confirm()
     world.advance(30)
     assert client.closes == []
     assert sum(dial.connected for dial in world.reactor.dials) == 1

@@ -175,7 +175,7 @@ async def test_every_attempt_is_told_of_exactly_once() -> None:
         exchange.drop_on_subscribe()
         exchange.at("subscribed", lambda line: line.close(1011))
         exchange.at("subscribed", lambda line: line.send_octets(b"\xff\xff"))
-        client = watched(exchange.url, open_timeout=0.5)
+        client = watched(exchange.url, open_timeout=0.5, heartbeats=False)
         await client.when(lambda client: client.events.count(("open",)) == 5)
         assert [code for _, code, _ in client.closes] == [1006, 1006, 1006, 1006, 1006, 1011, 1006]
         assert client.counters.attempts == len(client.closes) + 1 == exchange.accepted_count
@@ -217,7 +217,10 @@ async def test_a_message_above_the_limit_ends_the_line_and_says_why(tls: bool) -
 
 async def test_a_signed_channel_is_accepted() -> None:
     keys = {"key": TEST_KEY.key, "secret": TEST_KEY.secret, "passphrase": TEST_KEY.passphrase}
-    async with exchange_and_client(channels=Channel("full", "BTC-USD"), auth=True, **keys) as (exchange, client):
+    async with exchange_and_client(channels=Channel("full", "BTC-USD"), auth=True, heartbeats=False, **keys) as (
+        exchange,
+        client,
+    ):
         await within(client.subscribe([Channel("user", "ETH-USD"), Channel("level2", "BTC-USD")]))
         first, second = exchange.received
         assert first["timestamp"] != second["timestamp"]

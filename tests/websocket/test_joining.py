@@ -292,6 +292,7 @@ def test_a_callers_dial_takes_the_place_of_the_automatic_one(
     client = prepare(world)
     dial(world, client)
     server = world.open()
+    server.confirm()
     world.advance(60)
     assert client.connected.is_set()
     assert not client.closing

@@ -349,7 +349,7 @@ def test_a_callers_dial_takes_the_place_of_one_under_way(world: World) -> None:
     world.reactor.connectTCP(client.host, client.port, client)
     world.advance(0)
     assert len(world.reactor.pending_dials()) == 1
-    world.open()
+    world.open().confirm()
     assert client.events == [("open",)]
     world.advance(30)
     assert client.closes == []

@@ -15,7 +15,7 @@ from copra_tx.websocket.options import Options
 TIMES_ABOVE_ZERO = [
     *("pong_timeout", "open_timeout", "close_timeout", "answer_timeout", "initial_delay", "max_delay", "stable_after"),
 ]
-TIMES = [*TIMES_ABOVE_ZERO, "ping_interval"]
+TIMES = [*TIMES_ABOVE_ZERO, "ping_interval", "first_data_timeout", "heartbeat_timeout", "cadence_timeout"]
 COUNTS = ["max_message_bytes", "max_buffered", "max_level2_products"]
 SWITCHES = ["compression", "heartbeats", "sign_public"]
 
@@ -32,6 +32,9 @@ def test_the_defaults() -> None:
         "open_timeout": 10.0,
         "close_timeout": 2.0,
         "answer_timeout": 10.0,
+        "first_data_timeout": 15.0,
+        "heartbeat_timeout": 5.0,
+        "cadence_timeout": 15.0,
         "initial_delay": 1.0,
         "max_delay": 30.0,
         "stable_after": 10.0,

@@ -49,12 +49,12 @@ CHANNELS: Mapping[str, ChannelRule] = {
     for rule in (
         ChannelRule("heartbeats", ("heartbeats",), needs_products=False, takes_products=False, is_echoed=False),
         ChannelRule("candles", ("candles",)),
-        ChannelRule("status", ("status",)),
+        ChannelRule("status", ("status",), is_quiet=True),
         ChannelRule("ticker", ("ticker",)),
         ChannelRule("ticker_batch", ("ticker_batch",)),
         ChannelRule("level2", ("l2_data",), most=MOST_LEVEL2_PRODUCTS),
         ChannelRule("market_trades", ("market_trades",)),
-        ChannelRule("user", ("user",), needs_products=False, is_private=True, is_echoed=False),
+        ChannelRule("user", ("user",), needs_products=False, is_private=True, is_echoed=False, is_quiet=True),
         ChannelRule(
             "futures_balance_summary",
             ("futures_balance_summary",),
@@ -62,6 +62,7 @@ CHANNELS: Mapping[str, ChannelRule] = {
             takes_products=False,
             is_private=True,
             is_echoed=False,
+            is_quiet=True,
         ),
     )
 }
@@ -200,6 +201,7 @@ DIALECT = Dialect(
     wire_id=wire_id,
     products_in=products_in,
     silently=("heartbeats",),
+    heartbeat="heartbeats",
 )
 """The Advanced Trade feed."""
 

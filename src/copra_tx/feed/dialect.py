@@ -36,6 +36,9 @@ class ChannelRule:
         is_private: Whether only requests with a key are taken for it.
         is_echoed: Whether the answer says which products are held, or only that something is.
         most: How many products one connection may hold; 0 for any number.
+        number: The member that grows by one with each message of a product; empty if there is none.
+        is_quiet: Whether it may bring nothing for hours, from the beginning.
+        shows_trades: Whether it brings something of each product that is traded, within seconds.
     """
 
     name: str
@@ -47,6 +50,9 @@ class ChannelRule:
     is_private: bool = False
     is_echoed: bool = True
     most: int = 0
+    number: str = ""
+    is_quiet: bool = False
+    shows_trades: bool = False
 
     @property
     def needs_members(self) -> bool:
@@ -64,6 +70,10 @@ class Signer(Protocol):
         Args:
             timestamp: Seconds since the Unix epoch as decimal text.
         """
+
+
+def _never(_: str) -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,8 @@ class Dialect:
         wire_id: Returns by which name a product of a channel comes back, in data and answers.
         products_in: Returns the products that a message's parts are about; ``None`` for a part without any.
         silently: What is subscribed to on every connection without being asked for.
+        heartbeat: The channel that brings something every second, for each product; empty if there is none.
+        is_about_signature: Tells whether an error's words refuse a signature.
     """
 
     title: str
@@ -118,6 +130,9 @@ class Dialect:
                 f"channel {channel.name!r} needs at least one product id on {self.title}, "
                 f"for example Channel({channel.name!r}, 'BTC-USD')"
             )
+
+    heartbeat: str = ""
+    is_about_signature: Callable[[str], bool] = _never
 
     @functools.cached_property
     def message_types(self) -> frozenset[str]:

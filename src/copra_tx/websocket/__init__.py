@@ -12,6 +12,7 @@ from .decoding import LazyMessage
 from .options import Options
 from .protocol import ClientProtocol
 from .state import State
+from .status import Status
 
 __all__ = [
     "ADVANCED_TRADE_URL",
@@ -27,4 +28,5 @@ __all__ = [
     "LazyMessage",
     "Options",
     "State",
+    "Status",
 ]

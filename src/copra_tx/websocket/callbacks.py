@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from copra_tx.errors import LineError, SubscriptionError
+from copra_tx.errors import ClientClosedError, LineError, SubscriptionError
 
 from .state import State
 
@@ -61,6 +61,8 @@ class Callbacks:
         self._client.disconnected.clear()
         self._client.connected.set()
         self._requests.connected()
+        if self._client.line.protocol is not None:
+            self._client.watch.connected(self._client.line.protocol)
 
     def ended(self) -> None:
         """Take note that an attempt is over."""
@@ -68,6 +70,7 @@ class Callbacks:
         self._client.connected.clear()
         self._client.disconnected.set()
         self._requests.lost()
+        self._client.watch.lost()
         self._delivery.discard("_warn_if_mute")
 
     def deliver_open(self) -> None:
@@ -95,15 +98,35 @@ class Callbacks:
         """Do something once the callbacks due by now are done."""
         self._delivery.deliver("", action)
 
+    def subscriptions_changed(self) -> None:
+        """What is wanted, held or refused may be something else than before."""
+        self._client.watch.subscribed()
+        self._client.reception.refresh()
+        self._client.reports.changed()
+
+    def attempt_failed(self, error: LineError) -> None:
+        """Tell those who wait for a number of failures."""
+        self._client.reports.attempt_failed(error)
+
+    def moved(self) -> None:
+        """Tell of a changed status."""
+        self._client.reports.changed()
+
+    def stalled(self, what: str, seconds: float) -> None:
+        """Call ``on_stall``."""
+        self._client.watch.stalled(what, seconds)
+
     def given_up(self, error: LineError) -> None:
         """No further attempt follows: whoever waits is told why."""
         self._requests.closed()
+        self._client.reports.given_up(error)
         self._buffer.end(error)
 
     def closing(self) -> None:
         """Nothing is delivered from now on but ``on_close``."""
-        self._delivery.discard("on_open", "on_message", "on_error", "on_gap", "_warn_if_mute")
+        self._delivery.discard("on_open", "on_message", "on_error", "on_gap", "on_stall", "_warn_if_mute")
         self._requests.closed()
+        self._client.reports.given_up(ClientClosedError("the client to be ready"))
         self._buffer.end()
 
     def _warn_if_mute(self) -> None:

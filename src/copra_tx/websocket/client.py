@@ -36,9 +36,12 @@ from .numbered import NumberedReception
 from .options import Options
 from .pacing import Pacer, shared_pacer
 from .reception import Reception
+from .reports import Reports
 from .requests import Requests
 from .state import State
+from .status import Status
 from .subscriptions import Subscriptions
+from .watch import Watch
 
 __all__ = ["Client"]
 
@@ -75,7 +78,8 @@ class Client(Hooks, FeedFactory):
             (8 a second).
         options: The keyword arguments that ``Options`` describes: ``proxy``, ``ca_file``, ``compression``,
             ``max_message_bytes``, ``ping_interval``, ``pong_timeout``, ``open_timeout``, ``close_timeout``,
-            ``answer_timeout``, ``initial_delay``, ``max_delay``, ``stable_after``, ``max_buffered``, ``decode``,
+            ``answer_timeout``, ``first_data_timeout``, ``heartbeat_timeout``, ``cadence_timeout``,
+            ``initial_delay``, ``max_delay``, ``stable_after``, ``max_buffered``, ``decode``,
             ``transport``, ``feed``, ``heartbeats``, ``max_level2_products``, ``sign_public``.
 
     Attributes:
@@ -154,6 +158,12 @@ class Client(Hooks, FeedFactory):
             lambda error: self.callbacks.tell(error),  # noqa: PLW0108  # made below
             options.answer_timeout,
             self.dialect,
+            failed=lambda error: self.reports.attempt_failed(error),  # noqa: PLW0108  # made below
+            changed=lambda: self.callbacks.subscriptions_changed(),  # noqa: PLW0108  # made below
+        )
+        self.__reports = Reports(self, self.__delivery, self.__subscriptions, self.__requests, time.time)
+        self.__watch = Watch(
+            self, reactor, self.__delivery, self.__subscriptions, self.__requests, self.reports.changed, time.time
         )
         self.__callbacks = Callbacks(self, self.__delivery, self.__requests, self.__buffer)
         self.__reception = (NumberedReception if self.dialect.is_numbered else Reception)(
@@ -198,6 +208,39 @@ class Client(Hooks, FeedFactory):
     def reception(self) -> Reception:
         """For the protocol: takes what comes in."""
         return self.__reception
+
+    @property
+    def watch(self) -> Watch:
+        """For the protocol's reception: takes what messages tell beside their content."""
+        return self.__watch
+
+    @property
+    def reports(self) -> Reports:
+        """For the line and the requests: takes what changes the status."""
+        return self.__reports
+
+    # -- how it stands
+
+    @property
+    def status(self) -> Status:
+        """How the client stands now; a value that does not change."""
+        return self.reports.status()
+
+    def when_ready(self, fail_after: int | None = None) -> AwaitableDeferred[None]:
+        """
+        Wait until all that is wanted is confirmed by the server and data flow.
+
+        Args:
+            fail_after: After so many failed attempts wait no longer. An attempt has failed if its line ended before
+                the client was ready, or if something was refused or left unanswered on it. ``None`` goes on waiting
+                as long as the client tries.
+
+        Returns:
+            Fires with ``None``. Fails with the cause of the last failed attempt (a ``LineError`` or a
+            ``SubscriptionError``), with a ``LineError`` if no attempt follows, or with ``ClientClosedError``.
+        """
+        self._check_thread("when_ready()")
+        return self.reports.when_ready(fail_after)
 
     # -- the documented methods
 
@@ -340,6 +383,7 @@ class Client(Hooks, FeedFactory):
         if self.line.protocol is not None:
             is_signed = self.options.sign_public or self.dialect.must_sign(channels)
             signer = self.__signer if is_signed else None
+            self.watch.asked()
             self.line.protocol.sendMessage(self.dialect.request(kind, channels, signer, f"{time.time():.6f}"))
 
     def _fitting(self, channels: Channel | Iterable[Channel]) -> list[Channel]:

@@ -21,10 +21,13 @@ class Counters:
         unwanted: Messages dropped because no wanted channel explains them.
         unusable: Input that could not be used, by kind: ``not JSON``, ``binary``, ``neither object nor row``,
             ``no type``; on the Advanced Trade feed ``no object`` and ``no channel`` in place of the last two.
+        gaps: Gaps told to ``on_gap``, those that were closed later among them.
+        missing: Numbered messages that did not come when they should have.
+        late: Messages that came after they had been told missing.
+        repeated: Messages that had come already.
+        stalls: Silences told to ``on_stall``.
         callback_failures: Callbacks that raised, or whose coroutine or Deferred failed.
         pauses: Times the line was paused because a buffer was full.
-        gaps: Gaps told to ``on_gap``.
-        late: Numbered messages that were repeated, or came later than their number says.
     """
 
     attempts: int = 0
@@ -33,7 +36,10 @@ class Counters:
     errors: int = 0
     unwanted: int = 0
     unusable: Counter[str] = field(default_factory=Counter)
+    gaps: int = 0
+    missing: int = 0
+    late: int = 0
+    repeated: int = 0
+    stalls: int = 0
     callback_failures: int = 0
     pauses: int = 0
-    gaps: int = 0
-    late: int = 0

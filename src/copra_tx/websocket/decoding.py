@@ -27,12 +27,14 @@ NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 LARGE = 64 * 1024
 """Bytes from which a message counts as one of many parts: snapshots of books, the list of all products."""
 
+_MOST_DIGITS = 20
+
 _whole = msgspec.json.Decoder().decode
 
 
 class LazyMessage(msgspec.Struct, gc=False, rename=_PRIVATE):
     """
-    A message of which only ``type``, ``product_id`` and ``sequence`` were looked at; the rest is decoded when needed.
+    A message of which only what numbers it was looked at; the rest is decoded when needed.
 
     It can be read like the dict that it stands for: ``message["price"]``, ``message.get("time")``, ``"size" in
     message``, ``dict(message)``. A row of ``level3`` has the type ``level3`` and becomes its list.
@@ -44,12 +46,14 @@ class LazyMessage(msgspec.Struct, gc=False, rename=_PRIVATE):
         type: The message's type.
         product_id: Its product; ``None`` if it has none.
         sequence: Its sequence number; ``None`` if it has none.
+        trade_id: The number of its trade; ``None`` if it has none.
         payload: The bytes as received.
     """
 
     type: Any = None
     product_id: Any = None
     sequence: Any = None
+    trade_id: Any = None
     payload: Any = b""
     _decoded: Any = None
 
@@ -114,11 +118,18 @@ def _make_lazily(dialect: Dialect) -> Callable[[bytes], LazyMessage]:
             decoded = _whole(payload)
             message = kind(_decoded=decoded)
             if dialect.has_rows and is_row(decoded):
-                message.type, message.product_id = "level3", decoded[1] if len(decoded) > 1 else None
+                message.type, message.product_id, message.sequence = "level3", *_numbered(decoded)
         message.payload = payload
         return message
 
     return lazily
+
+
+def _numbered(row: list[Any]) -> tuple[Any, Any]:
+    product_id, sequence = (*row[1:3], None, None)[:2]
+    if isinstance(sequence, str) and sequence.isdecimal() and len(sequence) < _MOST_DIGITS:
+        sequence = int(sequence)
+    return product_id, sequence
 
 
 def is_row(message: object) -> bool:
@@ -190,6 +201,21 @@ class Decoding:
         if not self.is_dict:
             return message.sequence
         return message.get("sequence_num") if type(message) is dict else None
+
+    def members_of(self, message: Any) -> Mapping[str, Any]:
+        """Return what numbers a message as ``decode`` returns it: ``product_id``, ``sequence``, ``trade_id``."""
+        if not self.is_dict:
+            return {"product_id": message.product_id, "sequence": message.sequence, "trade_id": message.trade_id}
+        if type(message) is dict:
+            return message
+        return dict(zip(("product_id", "sequence"), message[1:], strict=False))
+
+    def time_of(self, message: Any) -> object:
+        """Return when a message was sent, by its own words; ``None`` if it has none, or is too large to look."""
+        if type(message) is LazyMessage and len(message.payload) > LARGE:
+            return None
+        whole = self.whole(message)
+        return whole.get("time", whole.get("timestamp")) if type(whole) is dict else whole[-1]
 
     def whole(self, message: Any) -> Any:
         """Return all of a message as ``decode`` returns it, as plain objects."""

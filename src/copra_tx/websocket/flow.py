@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITransport
 from twisted.logger import Logger
 
@@ -23,9 +25,11 @@ class FlowControl:
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, counters: Counters) -> None:
+    def __init__(self, clock: IReactorTime, counters: Counters, changed: Callable[[], None] = lambda: None) -> None:
         self._clock = clock
         self._counters = counters
+        self._changed = changed  # called when ``is_full`` did
+        self._told: set[str] = set()
         self._transport: ITransport | None = None
         self._full: set[str] = set()
         self._peek: IDelayedCall | None = None
@@ -34,6 +38,11 @@ class FlowControl:
     def paused(self) -> bool:
         """Whether a buffer is full; deadlines are not to be trusted then."""
         return bool(self._full)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a buffer is so full that it was told; not while only the loop is given its turn."""
+        return bool(self._told)
 
     def connected(self, transport: ITransport) -> None:
         """Take the transport of a new line; it starts paused if a buffer is still full."""
@@ -52,6 +61,9 @@ class FlowControl:
             self._counters.pauses += 1
             self._log.warn("The line is paused: {limit} messages wait for {buffer}", limit=limit, buffer=buffer)
         self.hold(buffer)
+        if buffer not in self._told:
+            self._told.add(buffer)
+            self._changed()
 
     def hold(self, buffer: str) -> None:
         """Stop reading for a few turns of the loop, until ``drained``; that is nothing to be told."""
@@ -66,10 +78,14 @@ class FlowControl:
             if not self._full:
                 self._stop_peeking()
                 self._resume()
+            if buffer in self._told:
+                self._told.remove(buffer)
+                self._changed()
 
     def release(self) -> None:
         """Read on whatever is full: what comes will be discarded."""
         self._full.clear()
+        self._told.clear()
         self._stop_peeking()
         self._resume()
 

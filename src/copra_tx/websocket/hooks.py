@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from copra_tx.integrity.gaps import Gap
 
     from .callbacks import Callbacks
+    from .status import Status
 
 __all__ = ["Hooks"]
 
@@ -67,9 +68,19 @@ class Hooks:
         """
         _log.error("{name}: {message}. {reason}", name=self.name, message=message, reason=reason)
 
+    def on_status(self, status: Status) -> Any:
+        """
+        Do nothing; called when anything that the status tells has changed, but for its numbers.
+
+        Args:
+            status: As ``status`` is. While callbacks are slow, several changes may be told at once.
+        """
+
     def on_gap(self, gap: Gap) -> Any:
         """
-        Log a gap; called when messages did not come that must have been sent, before the message that shows it.
+        Log a warning; called for messages that were sent and did not come, and again when all of them came late.
+
+        It comes before the message that shows the gap. What was sent while there was no line is a gap, too.
 
         On the Advanced Trade feed every frame of a connection has a number. What is lost has neither channel nor
         product, so that ``level2`` is renewed at once, which brings fresh snapshots; nothing else is disturbed.
@@ -78,6 +89,20 @@ class Hooks:
             gap: What is missing.
         """
         _log.warn("{name}: {gap}", name=self.name, gap=gap)
+
+    def on_stall(self, what: str, seconds: float) -> Any:
+        """
+        Log a warning; called when what should have come did not.
+
+        If the line lives otherwise, the client subscribes anew to what is silent. If that does not help, or if nothing
+        comes at all, it aborts the line, and reconnects.
+
+        Args:
+            what: ``open``, ``first answer``, ``first data``, ``heartbeat`` or ``pong``; or the name of a channel that
+                brought nothing after a trade.
+            seconds: For how long it was waited for.
+        """
+        _log.warn("{name}: no {what} for {seconds:g} s", name=self.name, what=what, seconds=seconds)
 
     def on_close(self, was_clean: bool, code: int, reason: str) -> Any:
         """

@@ -20,6 +20,7 @@ from copra_tx.errors import (
     PongTimeoutError,
     UpgradeRefusedError,
 )
+from copra_tx.integrity.deadlines import OPEN, PONG
 
 from .backoff import jittered
 from .causes import describe
@@ -51,6 +52,15 @@ class LineEvents(Protocol):
 
     def after_callbacks(self, action: Callable[[], None]) -> None:
         """Do something once the callbacks due by now are done."""
+
+    def attempt_failed(self, error: LineError) -> None:
+        """An attempt, opened or not, ended for this reason; after ``ended``."""
+
+    def moved(self) -> None:
+        """The state may be another one."""
+
+    def stalled(self, what: str, seconds: float) -> None:
+        """Something that should have come within so many seconds has not; the line is aborted."""
 
     def given_up(self, error: LineError) -> None:
         """No further attempt follows, and nobody asked to close."""
@@ -89,7 +99,7 @@ class Line:
     ) -> None:
         self.state = State.IDLE
         self.protocol: ClientProtocol | None = None
-        self.flow = FlowControl(reactor, counters)
+        self.flow = FlowControl(reactor, counters, told.moved)
         self._client = client
         self._reactor = reactor
         self._options = options
@@ -109,7 +119,7 @@ class Line:
             options.pong_timeout,
             octets_received=self._octets_received,
             suspended=lambda: self.flow.paused,
-            dead=lambda: self.abort(PongTimeoutError(options.pong_timeout)),
+            dead=self._pong_expired,
         )
 
     # -- towards a connection
@@ -127,6 +137,7 @@ class Line:
             return
         if self.state is State.SCHEDULED and before is not State.SCHEDULED:
             self._reactor.callWhenRunning(self._running)
+        self._told.moved()
 
     def _running(self) -> None:
         # A turn later, so that a caller who made the client can still dial it himself.
@@ -149,6 +160,7 @@ class Line:
         if isinstance(error, UpgradeRefusedError) and error.retry_after is not None:
             wait = max(wait, min(error.retry_after, LONGEST_RETRY_AFTER))
         self._after(wait, "dial", self._dial)
+        self._told.moved()
 
     def stop_trying(self) -> None:
         """Make no further attempt; one that is under way, or open, goes on."""
@@ -174,6 +186,7 @@ class Line:
                 waiting.errback(error)
 
     def _tell_given_up(self, error: LineError) -> None:
+        self._told.moved()
         self._tell_openers(error)
         self._told.given_up(error)
 
@@ -223,6 +236,7 @@ class Line:
             self._counters.attempts += 1
             self._cause = self._last_error = None
             self._after(self._options.open_timeout, "open", self._open_expired)
+        self._told.moved()
 
     def _drop_attempt(self, connector: IConnector) -> None:
         protocol, self.protocol = self.protocol, None
@@ -253,6 +267,7 @@ class Line:
         self._keepalive.start(protocol)
         self._told.opened()
         self._tell_openers(None)
+        self._told.moved()
         return self.state is State.OPEN  # not if one of those who were told has closed it
 
     def answered(self) -> None:
@@ -275,6 +290,8 @@ class Line:
         self._last_error = error
         self._move(Event.ENDED)
         self._told.ended()
+        self._told.attempt_failed(error)
+        self._told.moved()
 
     def settle(self) -> None:
         """``on_close`` was called, or waits for a slow callback: what it asked for holds, or nothing comes."""
@@ -306,6 +323,7 @@ class Line:
             self._keepalive.stop()
             self.protocol.sendClose(self.protocol.CLOSE_STATUS_CODE_NORMAL)
             self.ending(self.protocol)
+        self._told.moved()
         return done
 
     def abort(self, cause: LineError) -> None:
@@ -330,7 +348,12 @@ class Line:
 
     def _open_expired(self) -> None:
         stage = "no answer to the upgrade" if self.protocol is not None else "no connection"
+        self._told.stalled(OPEN, self._options.open_timeout)
         self.abort(OpenTimeoutError(self._options.open_timeout, stage))
+
+    def _pong_expired(self) -> None:
+        self._told.stalled(PONG, self._options.pong_timeout)
+        self.abort(PongTimeoutError(self._options.pong_timeout))
 
     def _close_expired(self) -> None:
         self.abort(LineError(f"the server did not finish the close handshake within {self._options.close_timeout:g} s"))

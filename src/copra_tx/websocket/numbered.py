@@ -99,7 +99,7 @@ class NumberedReception(Reception):
             if waiting:
                 return
 
-    def _deliver_message(self, message: Any) -> None:
+    def _deliver_message(self, message: Any, is_looked_at: bool = False) -> None:
         sequence = self._sequence
         try:
             is_plain = (
@@ -112,7 +112,7 @@ class NumberedReception(Reception):
         if is_plain:
             sequence.expected += 1
         else:
-            message = self._select(message)
+            message = self._presented(message) if is_looked_at else self._select(message)
             if message is NOTHING:
                 return
         self._hand_over(message)
@@ -130,8 +130,12 @@ class NumberedReception(Reception):
             sequence.expected += 1
         else:
             self._out_of_order(number)
-        if not self._is_data(message) and not self._take_note(self._decoding.whole(message)):
-            return NOTHING
+        if not self._is_data(message):
+            self._watch.noted()
+            if not self._take_note(self._decoding.whole(message)):
+                return NOTHING
+        elif self._decoding.type_of(message) == self._dialect.heartbeat:
+            self._watch.noticed(self._dialect.heartbeat, {}, self._decoding.time_of(message))
         if self._decoding.type_of(message) in self._subscriptions.silent_types:
             return NOTHING
         return self._presented(message)

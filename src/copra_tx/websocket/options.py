@@ -33,7 +33,14 @@ class Options:
         open_timeout: From the beginning of a dial to the end of the upgrade.
         close_timeout: ``close()`` waits so long for the close handshake, then aborts; a callback that still runs
             after it is cancelled.
-        answer_timeout: A request without answer for so long has failed.
+        answer_timeout: A request without answer for so long has failed; a line on which nothing at all came for so
+            long after the first request has stalled.
+        first_data_timeout: A line that brought no message of a channel for so long has stalled, unless its channels are
+            quiet by nature (``user``, ``status``, ``balance``, ``auctionfeed``, ``rfq_matches``); 0 for no limit.
+        heartbeat_timeout: A product whose heartbeats are subscribed to has stalled if there is none for so long; 0 for
+            no limit.
+        cadence_timeout: A channel that brought nothing for so long after a trade (heartbeats tell of trades) has
+            stalled; 0 for no limit.
         initial_delay: Nominal wait before the first reconnection; it doubles up to ``max_delay``. Jitter only
             shortens a wait, to no less than half.
         max_delay: No wait is longer, unless the server asked for it (``Retry-After``).
@@ -50,8 +57,9 @@ class Options:
             (``connectTCP`` and the like) brings its own.
         feed: ``"exchange"`` or ``"advanced"``, the feed that is spoken at ``feed_url``; ``"auto"`` goes by its host,
             and takes one that is not Coinbase's for Exchange.
-        heartbeats: Subscribe to ``heartbeats`` on every connection to the Advanced Trade feed, which else may close
-            quiet channels; they are delivered only if they were asked for.
+        heartbeats: Subscribe to the heartbeats, too: to those of every product on the Exchange feed, where nothing else
+            tells a quiet market from a feed that has stopped; to those of the connection on the Advanced Trade feed,
+            which else may close quiet channels. They are delivered only if they were asked for.
         max_level2_products: How many products of ``level2`` a connection to the Advanced Trade feed may hold. The
             server refuses the 31st.
         sign_public: Sign requests for public channels of the Advanced Trade feed, too. The server refuses a doubtful
@@ -70,6 +78,9 @@ class Options:
     open_timeout: float = 10.0
     close_timeout: float = 2.0
     answer_timeout: float = 10.0
+    first_data_timeout: float = 15.0
+    heartbeat_timeout: float = 5.0
+    cadence_timeout: float = 15.0
     initial_delay: float = 1.0
     max_delay: float = 30.0
     stable_after: float = 10.0
@@ -101,7 +112,8 @@ class Options:
     def __post_init__(self) -> None:
         for name in _POSITIVE_SECONDS:
             _check_number(name, getattr(self, name), above_zero=True)
-        _check_number("ping_interval", self.ping_interval, above_zero=False)
+        for name in _SECONDS_OR_NONE:
+            _check_number(name, getattr(self, name), above_zero=False)
         for name in ("max_message_bytes", "max_buffered", "max_level2_products"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -126,6 +138,8 @@ _POSITIVE_SECONDS = (
     "max_delay",
     "stable_after",
 )
+
+_SECONDS_OR_NONE = ("ping_interval", "first_data_timeout", "heartbeat_timeout", "cadence_timeout")
 
 
 def _check_number(name: str, value: object, *, above_zero: bool) -> None:

@@ -80,6 +80,14 @@ class ClientProtocol(FastReceiving):
         else:
             self.dropConnection(abort=True)
 
+    def upgrade_answered_at(self) -> float | None:
+        """Return when the server answered the upgrade, by its clock (``Date``), in seconds since the Unix epoch."""
+        try:
+            # It counts whole seconds: on average half a second had passed.
+            return parsedate_to_datetime(self.http_headers.get("date", "")).timestamp() + 0.5
+        except (AttributeError, TypeError, ValueError):
+            return None
+
     # -- Autobahn's inner hooks: our bookkeeping first, then the overridable ones, guarded
 
     def connectionMade(self) -> None:

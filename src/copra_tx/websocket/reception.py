@@ -76,9 +76,74 @@ class Reception:
         self._decoding = Decoding(client.options.decode, self._dialect)
         self._decode = self._decoding.decode
         self._takes_plain = self._decoding.is_dict and not self._dialect.is_numbered
+        # The types whose messages are nothing but data now, and whether these are numbered.
+        self._ways: dict[str, bool] = {}
+        self._watch = client.watch
+        self._checks = client.watch.checks
+        self._watch.begin(self.look_closely)
 
     def begin(self) -> None:
         """A connection begins."""
+
+    # -- which messages are looked at closely
+
+    def refresh(self) -> None:
+        """Take note that other messages are numbered now."""
+        self._ways.clear()
+
+    def look_closely(self, *message_types: str) -> None:
+        """Show the next message of each of these types, or of all, to the watch."""
+        if not message_types:
+            self._ways.clear()
+        for message_type in message_types:
+            self._ways.pop(message_type, None)
+
+    def _is_regular(self, message: Any) -> bool:
+        """Tell whether a message is data and nothing but that, with the number that was due."""
+        try:
+            if not self._ways[self._decoding.type_of(message)]:
+                return True
+            member, last = self._checks.track
+            if self._decoding.is_dict:
+                cell, number = last[message["product_id"]], message[member]
+            elif message.type == "level3":
+                cell, number = self._checks.rows[message.product_id], message.sequence
+            else:
+                cell, number = last[message.product_id], getattr(message, member)
+            if number - cell[0] != 1:
+                return False
+        except (KeyError, TypeError, AttributeError):
+            return type(message) is list and self._is_regular_row(message)
+        cell[0] = number
+        return True
+
+    def _is_regular_row(self, row: list[Any]) -> bool:
+        try:
+            cell, number = self._checks.rows[row[1]], int(row[2])
+            if number - cell[0] != 1:
+                return False
+        except (KeyError, IndexError, TypeError, ValueError):
+            return False
+        cell[0] = number
+        return True
+
+    def _look(self, message: Any) -> bool:
+        """
+        Take note of what a message tells beside its content.
+
+        Returns:
+            Whether ``on_message`` is to get it; what is to be told first waits then.
+        """
+        decoding = self._decoding
+        if not self._is_data(message):
+            self._watch.noted()
+            return self._take_note(decoding.whole(message))
+        message_type = "level3" if type(message) is list else decoding.type_of(message)
+        if message_type != self._dialect.heartbeat:
+            is_row = message_type == "level3" and not decoding.is_dict
+            self._ways[message_type] = is_row or message_type in self._checks.tracked_types
+        members = decoding.members_of(message) if message_type != self._dialect.heartbeat else decoding.whole(message)
+        return self._watch.noticed(message_type, members, decoding.time_of(message))
 
     # -- many at once
 
@@ -104,7 +169,7 @@ class Reception:
             return len(payloads) - int(left.__length_hint__()) - 1
         return len(payloads) - int(left.__length_hint__())
 
-    def _deliver_straight(self, left: Any) -> None:  # noqa: C901  # each branch is one thing that may happen
+    def _deliver_straight(self, left: Any) -> None:  # noqa: C901, PLR0912  # each branch is one thing that may happen
         """
         Call ``on_message`` for one message after the other, until all are taken or something intervenes.
 
@@ -113,7 +178,9 @@ class Reception:
         """
         delivery, on_message, waiting = self._delivery, self._client.on_message, self._delivery.waiting
         put = self._buffer.put if self._buffer.active else None
-        is_plain, data_types = self._takes_plain and not self._subscriptions.is_selective, self._data_types
+        is_plain, ways = self._takes_plain and not self._subscriptions.is_selective, self._ways
+        (member, last), rows = self._checks.track, self._checks.rows
+        has_rows = is_plain and bool(rows)
         messages = map(self._decode, left) if is_plain else self._selected(left)
         before = left.__length_hint__()
         until = self._clock.seconds() + SLICE if before > CHUNK else 0.0
@@ -121,14 +188,25 @@ class Reception:
         try:
             while left.__length_hint__() and not waiting:
                 for message in islice(messages, CHUNK):
+                    # As _is_regular, which would be a call for each message.
                     try:
-                        is_data = not is_plain or message["type"] in data_types
-                    except (KeyError, TypeError):
-                        is_data = is_row(message)
-                    if not is_data:
-                        self._counters.messages -= 1  # it is counted where it is looked at
-                        self._deliver_message(message)
-                        return
+                        if has_rows and type(message) is list:
+                            cell, number = rows[message[1]], int(message[2])
+                            if number - cell[0] != 1:
+                                raise KeyError(number)  # noqa: TRY301
+                            cell[0] = number
+                        elif is_plain and ways[message["type"]]:
+                            cell, number = last[message["product_id"]], message[member]
+                            if number - cell[0] != 1:
+                                raise KeyError(number)  # noqa: TRY301
+                            cell[0] = number
+                    except (KeyError, TypeError, IndexError, ValueError):
+                        is_wanted = self._look(message)
+                        if waiting or not is_wanted:
+                            self._counters.messages -= 1  # it is counted where it is delivered
+                            if is_wanted:
+                                self._deliver_message(message, is_looked_at=True)
+                            return
                     if put is not None:
                         put(message)
                     try:
@@ -159,22 +237,22 @@ class Reception:
 
     def _looked_at(self, left: Iterator[bytes]) -> Iterator[Any]:
         # As below, without a call of ours for each message.
-        data_types, as_bytes, waiting = self._data_types, self._decoding.present is not None, self._delivery.waiting
+        ways, as_bytes, waiting = self._ways, self._decoding.present is not None, self._delivery.waiting
         for payload in left:
             if not payload.isascii():
                 payload.decode()  # a decoder that skips fields does not look at their UTF-8
             try:
                 message = look_at(payload)
-                is_data = message.type in data_types
                 message.payload = payload
-            except (msgspec.ValidationError, TypeError):  # no object; a type that is none
-                message = self._decode(payload)
-                is_data = self._is_data(message)
-            if is_data:
-                yield payload if as_bytes else message
-                continue
-            self._deliver_message(message)
-            self._counters.messages -= 1
+                is_plain = not ways[message.type]
+            except (msgspec.ValidationError, KeyError, TypeError):  # no object; to be looked at; a type that is none
+                message, is_plain = self._decode(payload), False
+            if is_plain or self._is_regular(message) or self._look(message):
+                if not waiting:
+                    yield payload if as_bytes else message
+                    continue
+                self._deliver_message(message, is_looked_at=True)
+            self._counters.messages -= 1  # it was counted where it was looked at, or is of no use
             if waiting:
                 return
 
@@ -182,11 +260,12 @@ class Reception:
         waiting = self._delivery.waiting
         for payload in left:
             message = self._decode(payload)
-            if not self._is_data(message):
-                self._deliver_message(message)
-            elif (presented := self._presented(message)) is not NOTHING:
-                yield presented
-                continue
+            if self._is_regular(message) or self._look(message):
+                if waiting:
+                    self._deliver_message(message, is_looked_at=True)
+                elif (presented := self._presented(message)) is not NOTHING:
+                    yield presented
+                    continue
             self._counters.messages -= 1  # it was counted where it was looked at, or is of no use
             if waiting:
                 return
@@ -227,8 +306,8 @@ class Reception:
     def _decoded(self, payload: bytes) -> Any:
         return self._decode(payload) if len(payload) <= LARGE else self._decoding.decode_large(payload)
 
-    def _deliver_message(self, message: Any) -> None:
-        if not self._is_data(message) and not self._take_note(self._decoding.whole(message)):
+    def _deliver_message(self, message: Any, is_looked_at: bool = False) -> None:
+        if not is_looked_at and not self._is_regular(message) and not self._look(message):
             return
         presented = self._presented(message)
         if presented is NOTHING:
@@ -276,12 +355,14 @@ class Reception:
             self._unusable(f"no {self._dialect.type_key}", repr(message)[:_QUOTED])
             return False
         if message_type == "subscriptions":
-            self._requests.answered(self._dialect.listed(message))
             self._client.line.answered()
+            return self._requests.answered(self._dialect.listed(message))
         return True
 
     def _server_error(self, message: str, reason: str) -> None:
         self._counters.errors += 1
+        hint = self._watch.clock_hint(f"{message} {reason}")
+        reason = "; ".join(part for part in (reason, hint) if part)
         self._requests.refused(f"{message}: {reason}" if reason else message)
         self._delivery.deliver("on_error", self._client.on_error, message, self._more_about(message, reason))
 

@@ -8,10 +8,9 @@ message, what that lacks was refused, and an ``error`` belongs to it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from copra_tx.bridge import AwaitableDeferred
@@ -27,6 +26,7 @@ from copra_tx.feed.dialect import Dialect, Kind
 from .channel import Channel
 from .pacing import Pacer, Priority
 from .subscriptions import Subscriptions, split
+from .tickets import OpenRequest, Ticket, meet, without
 
 __all__ = ["Requests"]
 
@@ -37,31 +37,8 @@ GRACE = 1.0
 """Seconds in which the errors that belong to an answer, or the answer that belongs to an error, may still come."""
 
 
-@dataclass(slots=True)
-class _OpenRequest:
-    """What was asked and is not answered yet."""
-
-    kind: Kind
-    channels: Sequence[Channel]
-    deadline: IDelayedCall
-    words: list[str] = field(default_factory=list)
-    grace: IDelayedCall | None = None
-
-    def stop_timers(self) -> None:
-        for timer in (self.deadline, self.grace):
-            if timer is not None and timer.active():
-                timer.cancel()
-
-
-@dataclass(slots=True, eq=False)
-class _Ticket:
-    """A caller waiting for what it asked for."""
-
-    kind: Kind
-    channels: Sequence[Channel]
-    done: AwaitableDeferred[None]
-    errors: list[SubscriptionError] = field(default_factory=list)
-    renewing: bool = False
+def _ignore(_: object) -> None:
+    pass
 
 
 class Requests:
@@ -76,6 +53,8 @@ class Requests:
         tell: Takes an error that no caller waits for.
         answer_timeout: Seconds within which a request must be answered.
         dialect: Of the feed.
+        failed: Takes every error, whoever waits for it.
+        changed: Called whenever something is wanted, asked for, confirmed or refused.
     """
 
     def __init__(
@@ -87,6 +66,8 @@ class Requests:
         tell: Callable[[SubscriptionError], None],
         answer_timeout: float,
         dialect: Dialect,
+        failed: Callable[[SubscriptionError], None] = _ignore,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock = clock
         self._pacer = pacer
@@ -95,11 +76,13 @@ class Requests:
         self._tell = tell
         self._answer_timeout = answer_timeout
         self._dialect = dialect
+        self._failed, self._changed = failed, changed
         self._connected = self._begun = False
-        self._open: _OpenRequest | None = None
+        self._open: OpenRequest | None = None
+        self._asked_silently = False  # and not answered yet
         self._pace: Deferred[None] | None = None
         self._renewals: list[Channel] = []
-        self._tickets: list[_Ticket] = []
+        self._tickets: list[Ticket] = []
         self._losses: dict[str, bool] = {}  # channel being renewed after a loss: whether to renew it once more
 
     @property
@@ -112,7 +95,7 @@ class Requests:
     def connected(self) -> None:
         """A line is open; nothing is asked for on it yet."""
         self._ledger.connected()
-        self._connected, self._begun = True, False
+        self._connected, self._begun, self._asked_silently = True, False, False
 
     def lost(self) -> None:
         """The line is gone: callers that wait for a subscription go on waiting, for the next one."""
@@ -194,30 +177,40 @@ class Requests:
         whole = self._ledger.wanted.get(channel.name, channel)
         return channel if whole.members else whole
 
+    def renew_silently(self, product_ids: frozenset[str]) -> None:
+        """Ask anew for heartbeats of these products that nobody wanted."""
+        self._ledger.silent.renew(product_ids)
+        self._next()
+
     def _ask(self, kind: Kind, channels: Sequence[Channel], *, renewing: bool = False) -> AwaitableDeferred[None]:
         done: AwaitableDeferred[None] = AwaitableDeferred(lambda _: self._tickets.remove(ticket))
-        ticket = _Ticket(kind, channels, done, renewing=renewing)
+        ticket = Ticket(kind, channels, done, renewing=renewing)
         self._tickets.append(ticket)
         self.begin()
+        self._changed()
         self._settle()
         return done
 
     # -- what the server says
 
-    def answered(self, listing: dict[str, frozenset[str]]) -> None:
-        """Take a ``subscriptions`` message."""
+    def answered(self, listing: dict[str, frozenset[str]]) -> bool:
+        """Take a ``subscriptions`` message; tell whether it may be the answer to something that somebody wanted."""
         self._ledger.answered(listing)
         request = self._open
+        asked_silently, self._asked_silently = self._asked_silently, False
         if request is not None:
             if request.words or not self._outstanding(request):
                 self._conclude()
-            else:
+            elif not asked_silently:  # else this is the answer to that
                 self._wait_for_the_rest(request)
+        self._changed()
         self._settle()
         self._next()
+        return request is not None or not asked_silently
 
     def refused(self, words: str) -> None:
         """Take an ``error`` message."""
+        self._asked_silently = False
         if self._open is not None:
             self._open.words.append(words)
             self._wait_for_the_rest(self._open)
@@ -245,33 +238,55 @@ class Requests:
         return next(split(channels, MOST_IDS_PER_REQUEST, joining=self._dialect.joins_channels))
 
     def _next(self) -> None:
-        if self._pace is None and self._due() is not None:
+        if self._pace is None and (self._due() is not None or self._silently_due() is not None):
             self._pace = pace = self._pacer.acquire(Priority.REQUEST)
             pace.addBoth(self._paced)
 
     def _paced(self, outcome: object) -> None:
         # Cancelled by a lost line, or granted; either way what is due now may be something else than before.
         self._pace = None
-        if outcome is None and (due := self._due()) is not None:
+        if outcome is not None:
+            return
+        due, silently_due = self._due(), self._silently_due()
+        if due is None and silently_due is not None:
+            self._ask_silently(*silently_due)
+        elif due is not None:
             kind, channels = due
             if self._renewals and kind == "unsubscribe":
-                self._renewals = [rest for one in self._renewals for rest in _without(one, channels)]
+                self._renewals = [rest for one in self._renewals for rest in without(one, channels)]
             deadline = self._clock.callLater(self._answer_timeout, self._unanswered)
-            self._open = _OpenRequest(kind, channels, deadline)
+            self._open = OpenRequest(kind, channels, deadline)
             self._ledger.asked(kind, channels)
             self._send(kind, channels)
 
-    def _outstanding(self, request: _OpenRequest) -> list[Channel]:
+    def _silently_due(self) -> tuple[Kind, list[Channel]] | None:
+        # Only when all is settled that somebody wants: it waits for nobody's heartbeats.
+        if not (self._connected and self._begun) or self._open is not None or self._asked_silently:
+            return None
+        silent, wanted, held = self._ledger.silent, self._ledger.wanted, self._ledger.held
+        if surplus := silent.surplus(wanted, held):
+            return "unsubscribe", self._first_of(surplus)
+        missing = silent.missing(wanted, held)
+        return ("subscribe", self._first_of(missing)) if missing else None
+
+    def _ask_silently(self, kind: Kind, channels: list[Channel]) -> None:
+        self._asked_silently = True
+        self._ledger.silent.sent(channels, leaving=kind == "unsubscribe")
+        self._send(kind, channels)
+        self._changed()
+
+    def _outstanding(self, request: OpenRequest) -> list[Channel]:
         if request.kind == "subscribe":
             return self._ledger.unconfirmed(self._ledger.still_wanted(request.channels))
         return [channel for channel in request.channels if self._ledger.holds_any(channel)]
 
-    def _wait_for_the_rest(self, request: _OpenRequest) -> None:
+    def _wait_for_the_rest(self, request: OpenRequest) -> None:
         if request.grace is None:
             request.grace = self._clock.callLater(GRACE, self._grace_over)
 
     def _grace_over(self) -> None:
         self._conclude()
+        self._changed()
         self._settle()
         self._next()
 
@@ -302,10 +317,11 @@ class Requests:
             self._ledger.stop_unsubscribing(request.channels)
         for ticket in self._blame(request.channels, error, told=False):
             ticket.renewing = False
+        self._changed()
         self._settle()
         self._next()
 
-    def _refusal(self, channel: Channel, request: _OpenRequest) -> SubscriptionError:
+    def _refusal(self, channel: Channel, request: OpenRequest) -> SubscriptionError:
         naming = [words for words in request.words if self._dialect.named_in(words, channel) is not None]
         candidates = [] if naming or not request.words else [one.name for one in request.channels]
         kind = SubscriptionRefusedError if request.kind == "subscribe" else UnsubscribeRefusedError
@@ -313,9 +329,10 @@ class Requests:
 
     # -- who waits for what
 
-    def _blame(self, channels: Sequence[Channel], error: SubscriptionError, *, told: bool) -> list[_Ticket]:
+    def _blame(self, channels: Sequence[Channel], error: SubscriptionError, *, told: bool) -> list[Ticket]:
         """Note an error for those who wait for these channels, and return them; tell it if there is nobody."""
-        concerned = [ticket for ticket in self._tickets if _meet(ticket.channels, channels)]
+        self._failed(error)
+        concerned = [ticket for ticket in self._tickets if meet(ticket.channels, channels)]
         for ticket in concerned:
             ticket.errors.append(error)
         if not concerned and not told:
@@ -327,12 +344,12 @@ class Requests:
             if ticket in self._tickets and not self._pending(ticket):
                 self._finish(ticket)
 
-    def _pending(self, ticket: _Ticket) -> bool:
+    def _pending(self, ticket: Ticket) -> bool:
         if ticket.renewing:
             return True
         if ticket.kind == "unsubscribe":
-            asked = self._open is not None and _meet(self._open.channels, ticket.channels)
-            return self._connected and (asked or bool(_meet(self._ledger.surplus(), ticket.channels)))
+            asked = self._open is not None and meet(self._open.channels, ticket.channels)
+            return self._connected and (asked or bool(meet(self._ledger.surplus(), ticket.channels)))
         wanted = self._ledger.still_wanted(ticket.channels)
         refused = {channel.name: channel for channel in self._ledger.refused_of(wanted)}
         return any(
@@ -340,7 +357,7 @@ class Requests:
             for channel in self._ledger.unconfirmed(wanted)
         )
 
-    def _finish(self, ticket: _Ticket) -> None:
+    def _finish(self, ticket: Ticket) -> None:
         self._tickets.remove(ticket)
         if not ticket.errors:
             ticket.done.callback(None)
@@ -356,23 +373,3 @@ class Requests:
 
 def _of(members: frozenset[str]) -> str:
     return f" of {', '.join(sorted(members))}" if members else ""
-
-
-def _without(channel: Channel, others: Iterable[Channel]) -> list[Channel]:
-    rest: Channel | None = channel
-    for other in others:
-        if rest is not None and other.name == rest.name:
-            rest = rest - other
-    return [] if rest is None else [rest]
-
-
-def _meet(some: Iterable[Channel], others: Iterable[Channel]) -> bool:
-    """Tell whether two lists of channels have anything in common."""
-    by_name: dict[str, list[Channel]] = {}
-    for channel in others:
-        by_name.setdefault(channel.name, []).append(channel)
-    return any(
-        not one.members or not other.members or not one.members.isdisjoint(other.members)
-        for one in some
-        for other in by_name.get(one.name, ())
-    )

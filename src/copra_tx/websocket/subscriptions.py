@@ -9,6 +9,7 @@ from copra_tx.feed import exchange
 from copra_tx.feed.dialect import Dialect, Kind, merged
 
 from .channel import Channel
+from .silent import SilentHeartbeats
 
 __all__ = ["Subscriptions", "split"]
 
@@ -32,10 +33,12 @@ class Subscriptions:
     Args:
         channels: What is wanted at first.
         dialect: Of the feed.
+        silently: Whether heartbeats are subscribed to, too, unseen by the user.
 
     The venue may have another name for a product: then what it holds and sends under that name counts.
 
     Attributes:
+        silent: Those heartbeats. What is ``missing()`` and ``surplus()`` is without them.
         is_selective: Whether anything was unwanted on this connection, so that what arrives must be looked at with
             ``accepts``: a server sends nothing that it was not asked for.
         silent_types: Types of messages that only what is subscribed to silently brings.
@@ -50,6 +53,7 @@ class Subscriptions:
         self._asked: dict[str, Channel] = {}
         self.silent_types: frozenset[str] = frozenset()
         self.plain_types: frozenset[str] = frozenset()
+        self.silent = SilentHeartbeats(dialect, is_on=silently)
         self._wanted: dict[str, Channel] = {}
         self._held: dict[str, frozenset[str]] = {}
         self._refused: dict[str, Channel] = {}
@@ -73,6 +77,8 @@ class Subscriptions:
 
     def want(self, channels: Iterable[Channel]) -> None:
         """Add to what is wanted. What was refused on this connection is given another chance."""
+        channels = list(channels)
+        self.silent.wanted(channels)
         for channel in channels:
             self._add(self._wanted, channel)
             self._drop(self._unwanted, channel)
@@ -89,6 +95,8 @@ class Subscriptions:
 
         So are some products of a channel that is wanted for everything: it stays so.
         """
+        channels = list(channels)
+        self.silent.unwanted(channels)
         for channel in channels:
             self._drop(self._wanted, channel)
             self._drop(self._refused, channel)
@@ -103,6 +111,7 @@ class Subscriptions:
         self._refused.clear()
         self._unwanted.clear()
         self._asked.clear()
+        self.silent.connected()
         self.is_selective = False
         self._know_plain()
         self._by_id = {name: channel.members for name, channel in self._wanted.items()}
@@ -149,6 +158,20 @@ class Subscriptions:
     def refused_of(self, channels: Iterable[Channel]) -> list[Channel]:
         """Return what of ``channels`` was refused on this connection."""
         return [common for channel in channels if (common := self._common(self._refused, channel)) is not None]
+
+    def confirmed(self) -> list[Channel]:
+        """Return what is wanted and held."""
+        confirmed = []
+        for channel in self._wanted.values():
+            beyond = self._beyond_held(channel)
+            rest = channel if beyond is None else channel - beyond
+            if rest is not None and beyond != channel:
+                confirmed.append(rest)
+        return confirmed
+
+    def refused(self) -> list[Channel]:
+        """Return what is wanted and was refused on this connection."""
+        return self.refused_of(self._wanted.values())
 
     def missing(self) -> list[Channel]:
         """Return what to subscribe to now: needed, not held, not refused."""

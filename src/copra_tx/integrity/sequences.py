@@ -1,0 +1,147 @@
+"""Numbers that grow by one with each message of a product: what is missing, what is late, what is repeated."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from .gaps import Gap
+
+__all__ = ["HEARTBEAT", "RECONNECTION", "SKIPPED", "Sequences"]
+
+SKIPPED = "a number was skipped"
+"""Cause of a gap: the message after it came."""
+
+HEARTBEAT = "the heartbeat was ahead"
+"""Cause of a gap: a heartbeat told a number that had not come when the next heartbeat came."""
+
+RECONNECTION = "the line was lost"
+"""Cause of a gap: it lies between the last message of one connection and the first one of the next."""
+
+MOST_OPEN = 100
+"""Gaps of one product that late messages can still close; the oldest ones are given up first."""
+
+
+class Sequences:
+    """
+    The numbers of one channel, product by product.
+
+    Every missing number is part of exactly one gap. When all of a gap has come late, the gap is told again, as
+    recovered.
+
+    Whoever reads many messages compares with ``last`` himself and puts the next number there; only a message with
+    another number, or of a product that is not in ``last``, is for ``observe``.
+
+    Args:
+        channel: The channel whose numbers these are.
+
+    Attributes:
+        last: Product to the highest number of this connection; in a list of one, which costs the reader one look-up.
+        late: Messages that came after their number had been told missing.
+        repeated: Messages whose number had come already.
+    """
+
+    def __init__(self, channel: str) -> None:
+        self.channel = channel
+        self.last: dict[str, list[int]] = {}
+        self.late = self.repeated = 0
+        self._before: dict[str, int] = {}  # the highest number of earlier connections
+        self._announced: dict[str, int] = {}
+        self._open: dict[str, list[_OpenGap]] = {}
+
+    def observe(self, product_id: str, number: int, *, may_repeat: bool = False) -> Sequence[Gap]:
+        """
+        Take the number of a message.
+
+        Args:
+            product_id: Its product.
+            number: Its number.
+            may_repeat: Whether it may be one that was sent before, as the first one of a subscription is.
+
+        Returns:
+            What is missing before it; or the gap that is closed by it.
+        """
+        cause, cell = SKIPPED, self.last.get(product_id)
+        if cell is not None:
+            last = cell[0]
+        else:
+            cause, last = RECONNECTION, self._before.pop(product_id, number)
+            cell = self.last[product_id] = [last]
+            if last == number:  # the first one ever; or the one before the line was lost, again
+                return ()
+        if number <= last:
+            return self._behind(product_id, number, may_repeat=may_repeat)
+        cell[0] = number
+        return (self._gap(product_id, last + 1, number, cause),) if number > last + 1 else ()
+
+    def announced(self, product_id: str, number: int) -> Sequence[Gap]:
+        """
+        Take the number that a heartbeat says the product has reached.
+
+        It may be that of a message which is still under way. What an earlier heartbeat said is not any more.
+
+        Returns:
+            What is missing up to the number of the heartbeat before.
+        """
+        before = self._announced.get(product_id)
+        self._announced[product_id] = number
+        if before is None:
+            return ()
+        cause, cell = HEARTBEAT, self.last.get(product_id)
+        if cell is not None:
+            last = cell[0]
+        else:
+            cause, last = RECONNECTION, self._before.pop(product_id, before)
+        self.last[product_id] = [max(last, before)]
+        return (self._gap(product_id, last + 1, before + 1, cause),) if before > last else ()
+
+    def connection_lost(self) -> None:
+        """Go on with the next connection: what is sent until then is missing."""
+        self._before.update((product_id, last) for product_id, (last,) in self.last.items())
+        self.last.clear()
+        self._announced.clear()
+
+    def keep(self, product_ids: Iterable[str]) -> None:
+        """Forget all other products: what is sent of them from now on is not missing."""
+        kept = frozenset(product_ids)
+        for numbers in (self.last, self._before, self._announced, self._open):
+            for product_id in numbers.keys() - kept:
+                del numbers[product_id]
+
+    def _gap(self, product_id: str, expected: int, received: int, cause: str) -> Gap:
+        gap = Gap(self.channel, product_id, expected, received, received - expected, cause)
+        gaps = self._open.setdefault(product_id, [])
+        gaps.append(_OpenGap(gap))
+        del gaps[:-MOST_OPEN]
+        return gap
+
+    def _behind(self, product_id: str, number: int, *, may_repeat: bool) -> Sequence[Gap]:
+        gaps = self._open.get(product_id, [])
+        for one in reversed(gaps):
+            if one.take(number):
+                self.late += 1
+                if one.ranges:
+                    return ()
+                gaps.remove(one)
+                return (replace(one.gap, recovered=True),)
+        self.repeated += not may_repeat
+        return ()
+
+
+class _OpenGap:
+    """A gap and what of it has not come yet: ranges from the first to the last number, in order."""
+
+    def __init__(self, gap: Gap) -> None:
+        self.gap = gap
+        self.ranges = [(gap.expected, gap.received - 1)]
+
+    def take(self, number: int) -> bool:
+        """Take a number away; tell whether it was there."""
+        index = bisect_right(self.ranges, number, key=lambda one: one[0]) - 1
+        if index < 0 or self.ranges[index][1] < number:
+            return False
+        first, last = self.ranges[index]
+        rest = [(first, number - 1), (number + 1, last)]
+        self.ranges[index : index + 1] = [one for one in rest if one[0] <= one[1]]
+        return True

@@ -1,0 +1,383 @@
+"""What the client does beside delivering: it notices silence and loss, tells, cures, and leaves lines that are dead."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from copra_tx.integrity.gaps import Gap
+from copra_tx.websocket import Channel
+from support.world import BTC, Recorder, World, asked, outcome, settle
+
+TICK = {"type": "ticker", "product_id": "BTC-USD", "sequence": 1}
+MATCHES, FULL, LEVEL3 = (Channel(name, "BTC-USD") for name in ("matches", "full", "level3"))
+SKIPPED = "a number was skipped"
+
+
+class Watched(Recorder):
+    """Records gaps and stalls, too."""
+
+    def on_gap(self, gap: Gap) -> None:
+        self.events.append(("gap", gap))
+
+    def on_stall(self, what: str, seconds: float) -> None:
+        self.events.append(("stall", what, seconds))
+
+    def told(self, kind: str) -> list[Any]:
+        return [event[1:] if len(event) > 2 else event[1] for event in self.events if event[0] == kind]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def watched(world: World, channels: Any = BTC, **options: Any) -> Watched:
+    defaults: dict[str, Any] = {"heartbeats": True, "first_data_timeout": 15.0}
+    client: Watched = world.client(channels, kind=Watched, **(defaults | options))
+    return client
+
+
+def beating(world: World, channels: Any = BTC, **options: Any) -> tuple[Watched, Any]:
+    """Return a client and its server; all is confirmed, the heartbeats that nobody asked for, too."""
+    client = watched(world, channels, **options)
+    server = world.open()
+    server.confirm()
+    settle(world)
+    server.confirm()
+    settle(world)
+    return client, server
+
+
+def beat(product: str = "BTC-USD", **members: Any) -> dict[str, Any]:
+    return {"type": "heartbeat", "product_id": product, "last_trade_id": 1, "sequence": 1} | members
+
+
+def match(number: int, kind: str = "match", product: str = "BTC-USD") -> dict[str, Any]:
+    return {"type": kind, "product_id": product, "trade_id": number, "sequence": number * 10}
+
+
+def order(number: int, kind: str = "open") -> dict[str, Any]:
+    return {"type": kind, "product_id": "BTC-USD", "sequence": number}
+
+
+def pass_time(world: World, seconds: int, *messages: Any, server: Any = None) -> None:
+    """Let seconds pass, in each of which the server says something."""
+    for _ in range(seconds):
+        if server is not None:
+            server.say(*messages)
+        world.advance(1)
+        world.advance(0)
+
+
+# -- heartbeats that nobody asked for
+
+
+def test_heartbeats_are_asked_for_when_all_else_is_settled_and_not_delivered(world: World) -> None:
+    client, server = beating(world)
+    assert asked(server) == [("subscribe", {"ticker": ["BTC-USD"]}), ("subscribe", {"heartbeat": ["BTC-USD"]})]
+    server.say(TICK, beat(), TICK)
+    settle(world)
+    assert [message["type"] for message in client.messages] == ["subscriptions", "ticker", "ticker"]
+    assert client.counters.messages == 3
+    assert client.channels.keys() == {"ticker"}
+
+
+@pytest.mark.parametrize("decode", ["dict", "lazy", None])
+def test_they_are_delivered_to_who_asks_for_them(world: World, decode: Any) -> None:
+    client, server = beating(world, decode=decode)
+    assert outcome(client.subscribe(Channel("heartbeat", "BTC-USD"))) == [None]
+    assert len(server.requests) == 2
+    before = len(client.messages)
+    server.say(beat(), TICK, beat())
+    settle(world)
+    assert len(client.messages) == before + 3
+
+
+def test_they_go_with_the_last_channel_of_the_product(world: World) -> None:
+    client, server = beating(world)
+    done = outcome(client.unsubscribe(BTC))
+    for _ in range(2):
+        settle(world)
+        server.confirm()
+    settle(world)
+    assert asked(server)[2:] == [("unsubscribe", {"ticker": ["BTC-USD"]}), ("unsubscribe", {"heartbeat": ["BTC-USD"]})]
+    assert done == [None]
+
+
+def test_a_server_that_does_not_answer_that_holds_up_nobody(world: World) -> None:
+    client = watched(world)
+    server = world.open()
+    server.confirm()
+    settle(world)
+    done = outcome(client.subscribe(Channel("status")))
+    settle(world)
+    assert asked(server)[2:] == [("subscribe", {"status": None})]
+    server.hold(ticker=["BTC-USD"], heartbeat=["BTC-USD"])
+    server.hold(ticker=["BTC-USD"], heartbeat=["BTC-USD"], status=None)
+    settle(world)
+    assert done == [None]
+    assert client.errors == []
+
+
+# -- stalls
+
+
+def test_a_stall_with_pongs_answered_is_caught_in_5_seconds(world: World) -> None:
+    client, server = beating(world)
+    pass_time(world, 30, beat(), TICK, server=server)
+    assert client.told("stall") == client.closes == []
+    for _ in range(50):
+        world.advance(0.1)
+    assert client.told("stall") == [("heartbeat", 5.0)]
+    assert client.closes == [(False, 1006, "the feed stalled: no heartbeat of BTC-USD for 5 s")]
+    assert client.counters.stalls == 1
+    world.advance(30)
+    assert len(world.open().requests) == 1  # it tries again
+
+
+def test_a_connection_that_never_answers_is_left_after_10_seconds(world: World) -> None:
+    client = watched(world)
+    world.open()
+    pass_time(world, 9)
+    assert client.closes == []
+    pass_time(world, 1)
+    assert client.told("stall") == [("first answer", 10.0)]
+    assert client.closes[0][2] == "the feed stalled: no first answer for 10 s"
+    assert "no answer to the request for ticker" in client.errors[0][0]
+
+
+def test_a_connection_that_never_brings_data_is_left_after_15_seconds_and_then_after_30(world: World) -> None:
+    client = watched(world)
+    for seconds in (15, 30):
+        world.open().confirm()
+        pass_time(world, seconds - 1)
+        assert client.connected.is_set()
+        pass_time(world, 1)
+        assert client.told("stall")[-1] == ("first data", seconds)
+        world.advance(30)
+    assert client.status.patience == 4
+    world.open().say(TICK)
+    settle(world)
+    assert client.status.patience == 1
+
+
+def test_a_line_that_falls_silent_before_heartbeats_are_confirmed_is_left(world: World) -> None:
+    client = watched(world)
+    server = world.open()
+    server.confirm()
+    server.say(TICK)
+    pass_time(world, 9)
+    assert client.closes == []
+    pass_time(world, 3)
+    assert [what for what, _ in client.told("stall")] == ["heartbeat"]
+    assert len(client.closes) == 1
+
+
+def test_one_product_without_heartbeats_is_subscribed_anew_and_only_then_the_line_is_left(world: World) -> None:
+    client, server = beating(world, Channel("ticker", ["BTC-USD", "ETH-USD"]))
+    pass_time(world, 5, beat(), server=server)
+    assert client.told("stall") == [("heartbeat", 5.0)]
+    assert asked(server)[2:] == [("unsubscribe", {"heartbeat": ["ETH-USD"]})]
+    server.confirm()
+    settle(world)
+    assert asked(server)[3:] == [("subscribe", {"heartbeat": ["ETH-USD"]})]
+    server.confirm()
+    pass_time(world, 4, beat(), server=server)
+    assert client.closes == []
+    pass_time(world, 2, beat(), server=server)
+    assert client.closes == [(False, 1006, "the feed stalled: no heartbeat of ETH-USD for 5 s")]
+
+
+def test_heartbeats_that_were_asked_for_are_renewed_as_such(world: World) -> None:
+    client, server = beating(world, [Channel("heartbeat", ["BTC-USD", "ETH-USD"])])
+    pass_time(world, 5, beat(), server=server)
+    assert client.told("stall") == [("heartbeat", 5.0)]
+    assert asked(server)[1:] == [("unsubscribe", {"heartbeat": ["ETH-USD"]})]
+
+
+def test_a_channel_that_shows_no_trades_is_renewed(world: World) -> None:
+    client, server = beating(world)
+    for trade in range(17):
+        server.say(beat(last_trade_id=min(trade, 1)))
+        pass_time(world, 1)
+    assert client.told("stall") == [("ticker", 15.0)]
+    assert asked(server)[2:] == [("unsubscribe", {"ticker": ["BTC-USD"]})]
+    server.confirm()
+    settle(world)
+    server.confirm()
+    server.say(TICK)
+    pass_time(world, 30, beat(), server=server)
+    assert client.closes == []
+
+
+def test_a_channel_that_shows_its_trades_is_left_alone(world: World) -> None:
+    client, server = beating(world)
+    for trade in range(60):
+        server.say(beat(last_trade_id=trade), TICK)
+        pass_time(world, 1)
+    assert client.told("stall") == client.closes == []
+
+
+def test_a_quiet_hour_of_quiet_channels(world: World) -> None:
+    client = watched(world, [Channel("user", "BTC-USD"), Channel("status"), Channel("balance", account_ids="x")])
+    server = world.open()
+    server.requests[0]["channels"][0]["product_ids"] = ["x"]  # as the answer is made of it
+    server.confirm()
+    settle(world)
+    for _ in range(360):
+        world.advance(10)
+    assert client.told("stall") == client.closes == []
+
+
+def test_a_quiet_hour_of_a_product_with_one_trade(world: World) -> None:
+    client, server = beating(world, MATCHES)
+    server.say(match(1, "last_match"))
+    for second in range(3600):
+        server.say(beat(last_trade_id=1 + (second > 100)))
+        if second == 100:
+            server.say(match(2))
+        pass_time(world, 1)
+    assert client.told("stall") == client.told("gap") == client.closes == []
+
+
+def test_no_deadline_runs_while_the_line_is_paused(world: World) -> None:
+    class Slow(Watched):
+        def on_message(self, message: Any) -> Any:
+            return self.reactor_waits()
+
+        def reactor_waits(self) -> Any:
+            from twisted.internet.task import deferLater
+
+            return deferLater(self.reactor, 100, lambda: None)
+
+    client = world.client(BTC, kind=Slow, heartbeats=True, max_buffered=1)
+    server = world.open()
+    server.confirm()
+    settle(world)
+    server.confirm()
+    server.say(TICK, TICK, beat())
+    pass_time(world, 40)
+    assert client.status.is_paused
+    assert client.told("stall") == client.closes == []
+    outcome(client.close())
+    pass_time(world, 3)
+
+
+def test_large_messages_on_their_way_are_life(world: World) -> None:
+    client, _server = beating(world)
+    world.line.receive(b"\x81\x7f" + (10_000_000).to_bytes(8, "big"))
+    for _ in range(20):
+        world.line.receive(b" " * 20_000)
+        world.advance(1)
+    assert client.closes == []
+    pass_time(world, 6)
+    assert client.told("stall") == [("heartbeat", 5.0)]
+
+
+def test_open_and_pong_are_told_as_stalls_too(world: World) -> None:
+    client = watched(world, ping_interval=20, pong_timeout=10, heartbeats=False)
+    pass_time(world, 11)
+    assert client.told("stall") == [("open", 10.0)]
+    pass_time(world, 5)
+    server = world.open()
+    server.confirm()
+    server.say(TICK)
+    server.sendPong = lambda payload=None: None
+    pass_time(world, 31)
+    assert client.told("stall")[1:] == [("pong", 10.0)]
+    assert "ping" in client.closes[-1][2]
+
+
+# -- gaps
+
+
+def test_a_gap_is_told_before_the_message_that_shows_it(world: World) -> None:
+    client, server = beating(world, FULL)
+    server.say(order(1), order(2), order(5), order(6), order(4))
+    settle(world)
+    told = [event[1]["sequence"] if event[0] == "message" else event[0] for event in client.events[2:]]
+    assert told == [1, 2, "gap", 5, 6, 4]
+    assert client.told("gap") == [Gap("full", "BTC-USD", 3, 5, 2, SKIPPED)]
+    counters = client.counters
+    assert (counters.gaps, counters.missing, counters.late, counters.repeated) == (1, 2, 1, 0)
+    server.say(order(3), order(3))
+    settle(world)
+    assert client.told("gap")[1].recovered
+    assert (counters.gaps, counters.late, counters.repeated) == (1, 2, 1)
+
+
+@pytest.mark.parametrize("decode", ["dict", "lazy", None])
+@pytest.mark.parametrize("selective", [False, True])
+@pytest.mark.parametrize("at_once", [False, True])
+def test_gaps_are_found_however_messages_are_read(world: World, decode: Any, selective: bool, at_once: bool) -> None:
+    client, server = beating(world, [MATCHES, LEVEL3, Channel("status")], decode=decode)
+    if selective:
+        client.unsubscribe(Channel("status"))
+        settle(world)
+    rows = [["noop", "BTC-USD", str(number), "2026-08-25T23:24:03Z"] for number in (7, 8, 10)]
+    before = client.counters.messages
+    messages = [match(1, "last_match"), match(2), *rows[:2], match(3), TICK, match(7), rows[2], match(8)]
+    for message in messages:
+        server.say(message)
+        if not at_once:
+            settle(world)
+    settle(world)
+    assert client.told("gap") == [
+        Gap("matches", "BTC-USD", 4, 7, 3, SKIPPED),
+        Gap("level3", "BTC-USD", 9, 10, 1, SKIPPED),
+    ]
+    assert client.counters.messages - before == len(messages) - client.counters.unwanted
+
+
+def test_a_reconnection_is_a_gap_of_known_bounds(world: World) -> None:
+    client, server = beating(world, MATCHES)
+    server.say(match(5, "last_match"), match(6))
+    settle(world)
+    world.drop()
+    world.advance(30)
+    server = world.open()
+    server.confirm()
+    server.say(match(9, "last_match"), match(10))
+    settle(world)
+    assert client.told("gap") == [Gap("matches", "BTC-USD", 7, 9, 2, "the line was lost")]
+
+
+def test_heartbeats_tell_what_nothing_else_shows(world: World) -> None:
+    client, server = beating(world, MATCHES)
+    server.say(match(5, "last_match"), beat(last_trade_id=7))
+    pass_time(world, 1)
+    assert client.told("gap") == []
+    server.say(beat(last_trade_id=7))
+    settle(world)
+    assert client.told("gap") == [Gap("matches", "BTC-USD", 6, 8, 2, "the heartbeat was ahead")]
+
+
+# -- lag and clock
+
+
+def test_lag_is_that_of_the_last_minute(world: World) -> None:
+    client, server = beating(world)
+    now = datetime.now(UTC)
+    server.say(beat(time=now.isoformat()), TICK | {"time": now.isoformat()})
+    settle(world)
+    lag = client.status.lag_s
+    assert lag is not None
+    assert 0 <= lag.median <= lag.worst < 20
+    assert client.status.clock_offset is not None
+    pass_time(world, 62, beat(time="0001-01-01T00:00:00Z"), server=server)
+    assert client.status.lag_s is None
+
+
+def test_a_refused_signature_with_a_wrong_clock_says_so(world: World) -> None:
+    client, server = beating(world)
+    server.say(beat(time="2020-01-01T00:00:00Z"))
+    words = {"type": "error", "message": "Sorry, you could not be authenticated", "reason": "request timestamp expired"}
+    server.say(words, {"type": "error", "message": "Failed to subscribe", "reason": "X is not a valid product"})
+    settle(world)
+    (_, expired), (_, other) = client.errors
+    assert "this machine's clock is" in expired
+    assert "ahead of the venue's" in expired
+    assert "clock" not in other
