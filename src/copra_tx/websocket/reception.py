@@ -16,6 +16,7 @@ from copra_tx.feed.exchange import UNREADABLE_REQUEST
 
 from .decoding import LARGE, NOT_JSON, Decoding, is_row, look_at
 from .delivery import SLICE
+from .looking import Looking
 
 if TYPE_CHECKING:
     from .client import Client
@@ -38,7 +39,7 @@ NOTHING = object()
 _QUOTED = 200  # characters shown of input that is of no use
 
 
-class Reception:
+class Reception(Looking):
     """
     The way of a message from the wire to ``on_message`` or ``on_error``.
 
@@ -84,66 +85,6 @@ class Reception:
 
     def begin(self) -> None:
         """A connection begins."""
-
-    # -- which messages are looked at closely
-
-    def refresh(self) -> None:
-        """Take note that other messages are numbered now."""
-        self._ways.clear()
-
-    def look_closely(self, *message_types: str) -> None:
-        """Show the next message of each of these types, or of all, to the watch."""
-        if not message_types:
-            self._ways.clear()
-        for message_type in message_types:
-            self._ways.pop(message_type, None)
-
-    def _is_regular(self, message: Any) -> bool:
-        """Tell whether a message is data and nothing but that, with the number that was due."""
-        try:
-            if not self._ways[self._decoding.type_of(message)]:
-                return True
-            member, last = self._checks.track
-            if self._decoding.is_dict:
-                cell, number = last[message["product_id"]], message[member]
-            elif message.type == "level3":
-                cell, number = self._checks.rows[message.product_id], message.sequence
-            else:
-                cell, number = last[message.product_id], getattr(message, member)
-            if number - cell[0] != 1:
-                return False
-        except (KeyError, TypeError, AttributeError):
-            return type(message) is list and self._is_regular_row(message)
-        cell[0] = number
-        return True
-
-    def _is_regular_row(self, row: list[Any]) -> bool:
-        try:
-            cell, number = self._checks.rows[row[1]], int(row[2])
-            if number - cell[0] != 1:
-                return False
-        except (KeyError, IndexError, TypeError, ValueError):
-            return False
-        cell[0] = number
-        return True
-
-    def _look(self, message: Any) -> bool:
-        """
-        Take note of what a message tells beside its content.
-
-        Returns:
-            Whether ``on_message`` is to get it; what is to be told first waits then.
-        """
-        decoding = self._decoding
-        if not self._is_data(message):
-            self._watch.noted()
-            return self._take_note(decoding.whole(message))
-        message_type = "level3" if type(message) is list else decoding.type_of(message)
-        if message_type != self._dialect.heartbeat:
-            is_row = message_type == "level3" and not decoding.is_dict
-            self._ways[message_type] = is_row or message_type in self._checks.tracked_types
-        members = decoding.members_of(message) if message_type != self._dialect.heartbeat else decoding.whole(message)
-        return self._watch.noticed(message_type, members, decoding.time_of(message))
 
     # -- many at once
 
@@ -238,23 +179,34 @@ class Reception:
     def _looked_at(self, left: Iterator[bytes]) -> Iterator[Any]:
         # As below, without a call of ours for each message.
         ways, as_bytes, waiting = self._ways, self._decoding.present is not None, self._delivery.waiting
+        (member, last), rows = self._checks.track, self._checks.rows
+        by_sequence = member == "sequence"
         for payload in left:
             if not payload.isascii():
                 payload.decode()  # a decoder that skips fields does not look at their UTF-8
             try:
                 message = look_at(payload)
                 message.payload = payload
-                is_plain = not ways[message.type]
-            except (msgspec.ValidationError, KeyError, TypeError):  # no object; to be looked at; a type that is none
-                message, is_plain = self._decode(payload), False
-            if is_plain or self._is_regular(message) or self._look(message):
-                if not waiting:
-                    yield payload if as_bytes else message
+            except msgspec.ValidationError:  # no object
+                message = self._decode(payload)
+            try:
+                if ways[message.type]:
+                    is_row = message.type == "level3"
+                    cell = (rows if is_row else last)[message.product_id]
+                    number = message.sequence if is_row or by_sequence else message.trade_id
+                    if number - cell[0] != 1:
+                        raise KeyError(number)  # noqa: TRY301
+                    cell[0] = number
+            except (KeyError, TypeError):
+                is_wanted = self._look(message)
+                if waiting or not is_wanted:
+                    if is_wanted:
+                        self._deliver_message(message, is_looked_at=True)
+                    self._counters.messages -= 1  # it was counted where it was looked at, or is of no use
+                    if waiting:
+                        return
                     continue
-                self._deliver_message(message, is_looked_at=True)
-            self._counters.messages -= 1  # it was counted where it was looked at, or is of no use
-            if waiting:
-                return
+            yield payload if as_bytes else message
 
     def _presented_of(self, left: Iterator[bytes]) -> Iterator[Any]:
         waiting = self._delivery.waiting

@@ -1,0 +1,93 @@
+"""Which messages are nothing but data, and what the others are shown to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from copra_tx.feed.dialect import Dialect
+    from copra_tx.integrity.checks import Checks
+
+    from .decoding import Decoding
+    from .watch import Watch
+
+__all__ = ["Looking"]
+
+
+class Looking:
+    """
+    The part of a ``Reception`` that tells messages apart.
+
+    Nearly all are data of a known type whose number, if they have one, was due. Those cost a look; all others are taken
+    note of.
+    """
+
+    _ways: dict[str, bool]  # the types whose messages are nothing but data now, and whether these are numbered
+    _watch: Watch
+    _checks: Checks
+    _decoding: Decoding
+    _dialect: Dialect
+
+    def _is_data(self, message: Any) -> bool:
+        raise NotImplementedError
+
+    def _take_note(self, message: Any) -> bool:
+        raise NotImplementedError
+
+    def refresh(self) -> None:
+        """Take note that other messages are numbered now."""
+        self._ways.clear()
+
+    def look_closely(self, *message_types: str) -> None:
+        """Show the next message of each of these types, or of all, to the watch."""
+        if not message_types:
+            self._ways.clear()
+        for message_type in message_types:
+            self._ways.pop(message_type, None)
+
+    def _is_regular(self, message: Any) -> bool:
+        """Tell whether a message is data and nothing but that, with the number that was due."""
+        try:
+            if not self._ways[self._decoding.type_of(message)]:
+                return True
+            member, last = self._checks.track
+            if self._decoding.is_dict:
+                cell, number = last[message["product_id"]], message[member]
+            elif message.type == "level3":
+                cell, number = self._checks.rows[message.product_id], message.sequence
+            else:
+                cell, number = last[message.product_id], getattr(message, member)
+            if number - cell[0] != 1:
+                return False
+        except (KeyError, TypeError, AttributeError):
+            return type(message) is list and self._is_regular_row(message)
+        cell[0] = number
+        return True
+
+    def _is_regular_row(self, row: list[Any]) -> bool:
+        try:
+            cell, number = self._checks.rows[row[1]], int(row[2])
+            if number - cell[0] != 1:
+                return False
+        except (KeyError, IndexError, TypeError, ValueError):
+            return False
+        cell[0] = number
+        return True
+
+    def _look(self, message: Any) -> bool:
+        """
+        Take note of what a message tells beside its content.
+
+        Returns:
+            Whether ``on_message`` is to get it; what is to be told first waits then.
+        """
+        decoding = self._decoding
+        if not self._is_data(message):
+            self._watch.noted()
+            return self._take_note(decoding.whole(message))
+        message_type = "level3" if type(message) is list else decoding.type_of(message)
+        if message_type != self._dialect.heartbeat:
+            is_row = message_type == "level3" and not decoding.is_dict
+            self._ways[message_type] = is_row or message_type in self._checks.tracked_types
+        members = decoding.members_of(message) if message_type != self._dialect.heartbeat else decoding.whole(message)
+        return self._watch.noticed(message_type, members, decoding.time_of(message))
