@@ -137,7 +137,7 @@ def test_a_quiet_product_gets_its_book_too(fake_reactor: FakeReactor) -> None:
 
 
 def test_a_crossed_book_of_levels_gets_a_fresh_snapshot(venue: Venue) -> None:
-    client = venue.client(channel("level2"))
+    client = venue.client(channel("level2"), heartbeats=False)
     venue.pass_time(2.0)
     book = client.books[BTC]
     client.told.clear()
