@@ -179,3 +179,8 @@ def test_each_type_belongs_to_one_channel() -> None:
     assert all(len(dialect.explaining_channels(message_type)) == 1 for message_type in dialect.message_types)
     assert dialect.explaining_channels("l2_data") == ("level2",)
     assert dialect.explaining_channels("level2") == ()
+
+
+def test_its_words_blame_no_clock() -> None:
+    """They say the same of whatever is wrong: a key, a token, a product."""
+    assert not advanced_trade.DIALECT.is_about_signature("authentication failure")
