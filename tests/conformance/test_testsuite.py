@@ -80,6 +80,12 @@ class EchoReception:
     def __init__(self, client: Client) -> None:
         self._client = client
 
+    def begin(self) -> None:
+        pass
+
+    def refresh(self) -> None:
+        pass
+
     def deliver_payloads(self, payloads: Sequence[bytes], protocol: object) -> int:
         return sum(1 for _ in itertools.takewhile(self.deliver_single, payloads))
 
