@@ -16,6 +16,7 @@ from copra_tx.feed.exchange import FEED_URL, listed
 from copra_tx.integrity.gaps import Gap
 from copra_tx.rest import RestClient, rest_url_of
 from copra_tx.websocket import Channel, Client, State
+from copra_tx.websocket.fitting import as_list
 
 from .keeping import Keeper, Keeper2, Keeper3
 
@@ -74,7 +75,7 @@ class BookClient(Client):
             raise ConfigurationError(f"decode must be 'dict' for books, not {options['decode']!r}")
         if isinstance(audit_every, bool) or not isinstance(audit_every, int | float) or not 0 <= audit_every < 1e9:
             raise ConfigurationError(f"audit_every is a number of seconds, or 0, not {audit_every!r}")
-        wanted = _listed(channels)
+        wanted = as_list(channels)
         self.__books: dict[str, Book[Any]] = {}
         self.__channels: dict[str, str] = {}
         self.__keepers: dict[str, Keeper] = {}
@@ -179,7 +180,7 @@ class BookClient(Client):
 
     def subscribe(self, channels: Channel | Iterable[Channel]) -> AwaitableDeferred[None]:
         """Subscribe, and keep books of what is new in book channels; otherwise as ``Client.subscribe``."""
-        wanted = _listed(channels)
+        wanted = as_list(channels)
         self.__check(wanted, self.feed_url)
         subscribed = super().subscribe(wanted)
         self.__adopt(wanted)
@@ -311,11 +312,3 @@ class BookClient(Client):
     def __fail_waiting(self, error: BaseException, product_id: str) -> None:
         for waiting in self.__waiting.pop(product_id, ()):
             waiting.errback(error)
-
-
-def _listed(channels: Channel | Iterable[Channel]) -> list[Channel]:
-    listed_ones = [channels] if isinstance(channels, Channel) else list(channels)
-    for channel in listed_ones:
-        if not isinstance(channel, Channel):
-            raise ConfigurationError(f"channels is a Channel or a list of them, not {channel!r}")
-    return listed_ones

@@ -9,7 +9,21 @@ from copra_tx.feed.dialect import Dialect, merged
 
 from .channel import Channel
 
-__all__ = ["check_room", "fitting"]
+__all__ = ["as_list", "check_room", "fitting"]
+
+
+def as_list(channels: Channel | Iterable[Channel]) -> list[Channel]:
+    """
+    Return a channel, or several, as a list.
+
+    Raises:
+        ConfigurationError: If something is no channel.
+    """
+    listed = [channels] if isinstance(channels, Channel) else list(channels)
+    for channel in listed:
+        if not isinstance(channel, Channel):
+            raise ConfigurationError(f"channels is a Channel or a list of them, not {channel!r}")
+    return listed
 
 
 def fitting(channels: Channel | Iterable[Channel], dialect: Dialect) -> list[Channel]:
@@ -19,10 +33,8 @@ def fitting(channels: Channel | Iterable[Channel], dialect: Dialect) -> list[Cha
     Raises:
         ConfigurationError: If something is no channel, or none of the feed.
     """
-    listed = [channels] if isinstance(channels, Channel) else list(channels)
+    listed = as_list(channels)
     for channel in listed:
-        if not isinstance(channel, Channel):
-            raise ConfigurationError(f"channels is a Channel or a list of them, not {channel!r}")
         dialect.check(channel)
     return listed
 
