@@ -94,9 +94,6 @@ class _LazyEnvelope(LazyMessage, gc=False, rename=_PRIVATE | {"type": "channel",
     _decoded: Any = None
 
 
-_KINDS = {"type": LazyMessage, "channel": _LazyEnvelope}  # by the member that says a message's type
-
-
 look_at: Callable[[bytes], LazyMessage] = msgspec.json.Decoder(LazyMessage).decode
 """
 Read what a ``LazyMessage`` knows, but for its ``payload``; ``msgspec.ValidationError`` if that is no object.
@@ -104,10 +101,14 @@ Read what a ``LazyMessage`` knows, but for its ``payload``; ``msgspec.Validation
 It does not look at the UTF-8 of what it skips.
 """
 
+_KINDS: dict[str, tuple[type[LazyMessage], Callable[[bytes], LazyMessage]]] = {
+    "type": (LazyMessage, look_at),
+    "channel": (_LazyEnvelope, msgspec.json.Decoder(_LazyEnvelope).decode),
+}  # by the member that says a message's type
+
 
 def _make_lazily(dialect: Dialect) -> Callable[[bytes], LazyMessage]:
-    kind = _KINDS[dialect.type_key]
-    header = msgspec.json.Decoder(kind).decode
+    kind, header = _KINDS[dialect.type_key]
 
     def lazily(payload: bytes) -> LazyMessage:
         if not payload.isascii():
