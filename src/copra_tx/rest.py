@@ -33,7 +33,7 @@ from .errors import (
     RestError,
 )
 from .feed.exchange import REST_URLS
-from .websocket.backoff import jittered
+from .websocket.backoff import jittered, retry_after
 from .websocket.causes import describe
 from .websocket.dialing import make_endpoint
 from .websocket.options import Options
@@ -337,8 +337,8 @@ def _words(body: bytes, phrase: bytes) -> str:
 
 
 def _retry_after(headers: Headers) -> float | None:
-    value = (headers.getRawHeaders("Retry-After") or [""])[0]
-    return float(value) if value.isdecimal() else None
+    value, date = ((headers.getRawHeaders(name) or [""])[0] for name in ("Retry-After", "Date"))
+    return retry_after(value, date)
 
 
 def _taken_apart(rest_url: str) -> tuple[str, int, bool]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["jittered"]
+from email.utils import parsedate_to_datetime
+
+__all__ = ["jittered", "retry_after"]
 
 
 def jittered(delay: float, jitter: float, maximum: float, draw: float) -> float:
@@ -20,3 +22,20 @@ def jittered(delay: float, jitter: float, maximum: float, draw: float) -> float:
         draw: A random number, 0 to 1.
     """
     return min(delay, maximum) * (1 - jitter * draw)
+
+
+def retry_after(value: str, date: str) -> float | None:
+    """
+    Return the seconds that a server asks us to wait, or ``None``.
+
+    Args:
+        value: Its ``Retry-After`` header: seconds, or a date (RFC 9110).
+        date: Its ``Date`` header, from which such a date counts.
+    """
+    if value.isdecimal():
+        return float(value)
+    try:
+        until, sent = (parsedate_to_datetime(text) for text in (value, date))
+        return max(0.0, (until - sent).total_seconds())
+    except (TypeError, ValueError):
+        return None  # neither, or one date without a time zone: the backoff rules

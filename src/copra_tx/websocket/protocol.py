@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from zope.interface import implementer
 from copra_tx.bridge.transports import IStdlibTls
 from copra_tx.errors import ConnectionLostError, LineError, MessageTooLargeError, UpgradeRefusedError
 
+from .backoff import retry_after
 from .causes import describe
 from .details import complete_details
 from .receiving import FastReceiving
@@ -217,17 +218,5 @@ def _refusal(protocol: ClientProtocol, reason: str) -> UpgradeRefusedError:
     status = int(status_line[1]) if len(status_line) > 1 and status_line[1].isdigit() else None
     detail = reason if status in (None, 101) else " ".join(status_line[2:])
     headers = getattr(protocol, "http_headers", {})
-    retry_after = None if status in (None, 101) else _retry_after(headers)
-    return UpgradeRefusedError(status, detail, retry_after)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of a ``Retry-After`` header; a date counts from the answer's own ``Date`` (RFC 9110)."""
-    value = headers.get("retry-after", "")
-    if value.isdecimal():
-        return float(value)
-    try:
-        until, sent = (parsedate_to_datetime(text) for text in (value, headers.get("date", "")))
-        return max(0.0, (until - sent).total_seconds())
-    except (TypeError, ValueError):
-        return None  # neither, or one date without a time zone: the backoff rules
+    wait = None if status in (None, 101) else retry_after(headers.get("retry-after", ""), headers.get("date", ""))
+    return UpgradeRefusedError(status, detail, wait)
