@@ -117,10 +117,13 @@ class Checks:
             What was not seen although the heartbeat before this one told of it.
         """
         gaps: list[Gap] = []
-        for channel, member in self._members.items():
-            number = _number(last_trade_id if member == "trade_id" else sequence)
-            if isinstance(product_id, str) and product_id in self._confirmed[channel] and number is not None:
-                gaps += self._sequences[channel].announced(product_id, number)
+        if not isinstance(product_id, str):
+            return gaps
+        for channel, products in self._confirmed.items():
+            if product_id in products:
+                number = _number(last_trade_id if self._members[channel] == "trade_id" else sequence)
+                if number is not None:
+                    gaps += self._sequences[channel].announced(product_id, number)
         return gaps
 
 

@@ -6,7 +6,7 @@ import inspect
 from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -27,6 +27,13 @@ LAST_CHANCE = 0.5
 
 _inside: ContextVar[object] = ContextVar("copra_tx_callback", default=None)
 """The mark of the callback that started what runs now, if one did."""
+
+
+class Receiver(Protocol):
+    """Whoever gets the messages."""
+
+    def on_message(self, message: Any) -> object:
+        """Take one."""
 
 
 class Delivery:
@@ -93,6 +100,28 @@ class Delivery:
                 self._full()
             return
         self._call(name, callback, args)
+        if self.waiting and not self._busy:
+            self._work_off()
+
+    def deliver_message(self, receiver: Receiver, message: object) -> None:
+        """Do as ``deliver`` with ``receiver.on_message``, in fewer steps: they are paid for by each message."""
+        if self._busy or self.waiting or self._next_slice is not None or "on_message" not in self._plain:
+            self.deliver("on_message", receiver.on_message, message)
+            return
+        self._busy = True
+        try:
+            result = receiver.on_message(message)
+        except Exception:  # noqa: BLE001  # whatever the user's code raises
+            self.failed(Failure(), "on_message", (message,))
+            self._busy = False
+        except BaseException:
+            self._busy = False
+            raise
+        else:
+            if result is None:
+                self._busy = False
+            else:
+                self.took(result, "on_message", (message,))
         if self.waiting and not self._busy:
             self._work_off()
 

@@ -117,12 +117,6 @@ class NumberedReception(Reception):
                 return
         self._hand_over(message)
 
-    def _hand_over(self, message: Any) -> None:
-        self._counters.messages += 1
-        if self._buffer.active:
-            self._buffer.put(message)
-        self._delivery.deliver("on_message", self._client.on_message, message)
-
     def _select(self, message: Any) -> Any:
         """Take note of a message; return what ``on_message`` gets of it, or ``NOTHING``."""
         number, sequence = self._decoding.sequence_of(message), self._sequence

@@ -161,14 +161,12 @@ class ClientProtocol(FastReceiving):
         if self.factory.line.opened(self):
             self._reception = self.factory.reception
             self._reception.begin()
+            self._take_payload = self._reception.deliver_single  # type: ignore[method-assign]  # no call of ours between
             self._begin_fast_receiving()
             # With TLS of Python's own ssl the details that Autobahn's looks for, at pyOpenSSL, are there already.
             if not self._guarded(self.onOpen if IStdlibTls.providedBy(self.transport) else super()._onOpen):
                 self.factory.callbacks.deliver_open()
             self.factory.callbacks.after_open()
-
-    def _take_payload(self, payload: bytes) -> bool:
-        return self._reception.deliver_single(payload)
 
     def _take_payloads(self, payloads: Sequence[bytes]) -> int:
         return self._reception.deliver_payloads(payloads, self)

@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autobahn.twisted.websocket import WebSocketClientProtocol
 
 from .frames import COMPRESSED_TEXT, NO_LIMIT, TEXT, header_size, single_payload, split
 from .inflating import inflate
-
-if TYPE_CHECKING:
-    from autobahn.websocket.types import TrafficStats
+from .traffic import Traffic
 
 __all__ = ["MESSAGE_PATH", "FastReceiving"]
 
@@ -54,6 +52,7 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
     """
 
     data: bytes  # Autobahn's receive buffer
+    trafficStats: Any  # noqa: N815  # Autobahn's; a ``Traffic`` where it receives fast
     receives_fast = False
     _most = NO_LIMIT  # octets of a payload that is taken
     _pieces: list[bytes] | None = None  # of a frame that is not complete; Autobahn's buffer is empty meanwhile
@@ -80,6 +79,7 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
             and not (self.logOctets or self.logFrames or self.trackedTimings or self.autoPingInterval)
         )
         if self.receives_fast:
+            self.trafficStats = Traffic(self.trafficStats)
             limits = [limit for limit in (self.maxFramePayloadSize, self.maxMessagePayloadSize) if limit]
             self._most = min(limits, default=NO_LIMIT)
 
@@ -92,7 +92,7 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
             self._dataReceived(data)  # Autobahn's own dataReceived adds a log line that is formatted and dropped
         elif self._pieces is not None:
             self._receive_piece(data)
-        elif (  # as _is_between_messages, and below as _count: at real rates each call is paid for by each message
+        elif (  # as _is_between_messages: at real rates each call is paid for by each message
             not self.data
             and self.state == OPEN
             and self.current_frame is None
@@ -104,12 +104,10 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
             if payload is None or not self._take_payload(payload):
                 self._dataReceived(data)
             else:
-                octets, stats = len(payload), self.trafficStats
-                stats.incomingOctetsWireLevel += len(data)
-                stats.incomingOctetsWebSocketLevel += octets
-                stats.incomingOctetsAppLevel += octets
-                stats.incomingWebSocketFrames += 1
-                stats.incomingWebSocketMessages += 1
+                traffic = self.trafficStats
+                traffic.single_messages += 1
+                traffic.single_octets += len(payload)
+                traffic.single_octets_read += len(data)
         else:
             self._dataReceived(data)
 
@@ -207,7 +205,7 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
             self.consumeData()
 
     def _count(self, messages: int, octets: int, inflated_octets: int) -> None:
-        stats: TrafficStats = self.trafficStats
+        stats = self.trafficStats
         stats.incomingOctetsWebSocketLevel += octets
         stats.incomingOctetsAppLevel += inflated_octets
         stats.incomingWebSocketFrames += messages

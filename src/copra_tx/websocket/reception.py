@@ -237,10 +237,22 @@ class Reception(Looking):
     def deliver_single(self, payload: bytes) -> bool:
         """Take the payload of a text frame of an open line, and tell whether it was taken: not if it is not JSON."""
         try:
-            message = self._decoded(payload)
+            message = self._decode(payload) if len(payload) <= LARGE else self._decoding.decode_large(payload)
         except NOT_JSON:
             return False
-        self._deliver_message(message)
+        if not self._takes_plain or self._subscriptions.is_selective:
+            self._deliver_message(message)
+            return True
+        # As _deliver_message, and less: at real rates each read brings one message.
+        try:
+            is_numbered = self._ways.get(message["type"])
+        except (KeyError, TypeError):  # a row, or nothing of use
+            is_numbered = True
+        if is_numbered is False or (is_numbered and self._is_regular(message)) or self._look(message):
+            self._counters.messages += 1
+            if self._buffer.active:
+                self._buffer.put(message)
+            self._delivery.deliver_message(self._client, message)
         return True
 
     def deliver_payload(self, payload: bytes, is_binary: bool) -> None:
@@ -249,14 +261,11 @@ class Reception(Looking):
             self._unusable("binary", repr(payload[:_QUOTED]))
             return
         try:
-            message = self._decoded(payload)
+            message = self._decode(payload) if len(payload) <= LARGE else self._decoding.decode_large(payload)
         except NOT_JSON as error:
             self._not_json(payload.decode("utf-8", "backslashreplace"), str(error))
         else:
             self._deliver_message(message)
-
-    def _decoded(self, payload: bytes) -> Any:
-        return self._decode(payload) if len(payload) <= LARGE else self._decoding.decode_large(payload)
 
     def _deliver_message(self, message: Any, is_looked_at: bool = False) -> None:
         if not is_looked_at and not self._is_regular(message) and not self._look(message):
@@ -264,10 +273,13 @@ class Reception(Looking):
         presented = self._presented(message)
         if presented is NOTHING:
             return
+        self._hand_over(presented)
+
+    def _hand_over(self, message: Any) -> None:
         self._counters.messages += 1
         if self._buffer.active:
-            self._buffer.put(presented)
-        self._delivery.deliver("on_message", self._client.on_message, presented)
+            self._buffer.put(message)
+        self._delivery.deliver_message(self._client, message)
 
     def _is_data(self, message: Any) -> bool:
         try:

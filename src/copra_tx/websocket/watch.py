@@ -170,8 +170,12 @@ class Watch:
             self.deadlines.data(now)
             self.deadlines.seen(self._client.dialect.explaining_channels(message_type), now)
             gaps = self.checks.observe(message_type, product_id, members.get("sequence"), members.get("trade_id"))
-        self._tell_gaps(gaps)
-        self._has_news()
+            counters = self._client.counters
+            counters.late, counters.repeated = self.checks.late, self.checks.repeated
+        if gaps:
+            self._tell_gaps(gaps)
+        if not self._has_data:
+            self._has_news()
         return message_type != self._heartbeat or not self._ledger.silent.hides(product_id, self._ledger.wanted)
 
     def _take_heartbeat(self, product_id: object, trade_id: object, now: float) -> None:
@@ -193,7 +197,6 @@ class Watch:
 
     def _tell_gaps(self, gaps: Iterable[Gap]) -> None:
         counters = self._client.counters
-        counters.late, counters.repeated = self.checks.late, self.checks.repeated
         for gap in gaps:
             if not gap.recovered:
                 counters.gaps += 1
@@ -243,13 +246,13 @@ class Watch:
         if messages > before:
             self._last_message = self._clock.seconds()
             self.deadlines.data(self._last_message)
-            self._has_news()
+            if not self._has_data:
+                self._has_news()
         return bool(messages > before)
 
     def _has_news(self) -> None:
-        if not self._has_data:
-            self._has_data = True
-            self._changed()
+        self._has_data = True
+        self._changed()
 
     def _step(self) -> None:
         assert self._line is not None
