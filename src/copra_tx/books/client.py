@@ -251,15 +251,43 @@ class BookClient(Client):
             for product_id in channel.product_ids if channel.name in LEVEL2 | LEVEL3 else ():
                 if product_id in self.__books:
                     continue
-                keeper: Keeper = (
-                    Keeper2(Level2Book(product_id, is_numbered=self.dialect.is_numbered), self, self.reactor)
-                    if channel.name in LEVEL2
-                    else Keeper3(Level3Book(product_id), self, self.reactor)
-                )
+                keeper = self.__new_keeper(channel.name, product_id)
                 self.__channels[product_id], self.__keepers[product_id] = channel.name, keeper
                 self.__books[product_id] = keeper.book
-                if self.__audit_every and not self.__is_deaf:
+                if self.__is_deaf:
+                    continue
+                if isinstance(keeper, Keeper2):
+                    self.__catch_up(keeper)
+                if self.__audit_every:
                     keeper.audit_every(self.__audit_every)
+
+    def __new_keeper(self, channel_name: str, product_id: str) -> Keeper:
+        if channel_name in LEVEL3:
+            return Keeper3(Level3Book(product_id), self, self.reactor)
+        wire_id = self.dialect.wire_id(channel_name, product_id)
+        book = Level2Book(product_id, is_numbered=self.dialect.is_numbered, wire_id=wire_id)
+        return Keeper2(book, self, self.reactor)
+
+    def __catch_up(self, keeper: Keeper2) -> None:
+        """Help a new book for which the server may send no snapshot, since it holds the product already."""
+        product_id = keeper.book.product_id
+        name = self.__channels[product_id]
+        wire_id = self.dialect.wire_id(name, product_id)
+        twins = [
+            twin.book
+            for other, twin in self.__keepers.items()
+            if twin is not keeper and isinstance(twin, Keeper2) and self.dialect.wire_id(name, other) == wire_id
+        ]
+        live = next((twin for twin in twins if twin.state is BookState.LIVE), None)
+        if live is not None:
+            keeper.book.copy_from(live)
+            self.tell_book(keeper.book)
+        elif any(twin.state is BookState.SYNCING for twin in twins) or self.__is_held(name, product_id):
+            keeper.expect_snapshot()
+
+    def __is_held(self, name: str, product_id: str) -> bool:
+        confirmed = self.status.confirmed.get(name)
+        return confirmed is not None and product_id in confirmed.product_ids
 
     def __keeper_of(self, message: Any) -> Keeper | None:
         """Return the keeper of the one product that a message is about."""

@@ -206,7 +206,11 @@ class Keeper2(Keeper):
         """Something was lost; the client asks for a new snapshot by itself, but should that not come, so do we."""
         self.book.distrust(reason)
         if self._needs_snapshot():
-            self._begin("snapshot", self._get_snapshot(is_asked=True))
+            self.expect_snapshot()
+
+    def expect_snapshot(self) -> None:
+        """Ask for a snapshot should none come by itself."""
+        self._begin("snapshot", self._get_snapshot(is_asked=True))
 
     def _needs_snapshot(self) -> bool:
         return self.book.state is _UNTRUSTED
@@ -218,7 +222,7 @@ class Keeper2(Keeper):
                 self._venue.renew_book(self.book)
             is_asked = False
             await self._pause(wait)
-            if self.book.state is not _UNTRUSTED:
+            if self.book.state in (_LIVE, _SYNCING):
                 return
             wait = min(2 * wait, LONGEST_WAIT)
 
