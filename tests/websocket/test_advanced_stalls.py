@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from copra_tx.websocket import Channel
+from copra_tx.websocket.pacing import Pacer
 from support.advanced import Venue, l2, trade
+from support.exchange import Hall
+from support.reactors import FakeReactor
 from support.world import Recorder, World, settle
 
 BOOKS, TRADES, HEARTBEATS = Channel("level2", "BTC-USD"), Channel("market_trades", "BTC-USD"), Channel("heartbeats")
@@ -180,3 +183,30 @@ def test_quiet_channels_live_by_their_heartbeats(world: World) -> None:
     assert client.stalls == client.closes == []
     pass_time(world, venue, 6)
     assert client.stalls == [("heartbeat", 5.0)]
+
+
+@pytest.mark.parametrize("wanted", [[], [HEARTBEATS]])
+def test_a_stall_of_the_simulated_exchange_is_caught_and_mended(fake_reactor: FakeReactor, wanted: Any) -> None:
+    hall = Hall(fake_reactor, feed="advanced", seed=7)
+    client = Watched(
+        None,
+        [BOOKS, TRADES, *wanted],
+        hall.exchange.url,
+        reactor=fake_reactor,
+        feed="advanced",
+        pacer=Pacer(fake_reactor, rate=1000, burst=1000),
+    )
+    hall.pass_time(60.0)
+    assert client.stalls == client.closes == []
+    before = hall.exchange.received[:]
+    hall.exchange.stall()  # which answers pings
+    hall.pass_time(6.5)
+    assert client.stalls == [("heartbeat", 5.0)]
+    hall.pass_time(10.0)
+    assert hall.exchange.received == before * 2
+    assert client.status.is_ready
+    hall.pass_time(60.0)
+    assert len(client.stalls) == len(client.closes) == 1
+    client.close()
+    hall.exchange.stopService()
+    hall.pass_time(10.0)
