@@ -10,6 +10,7 @@ from txaio.tx import config as txaio_config
 
 from copra_tx.book import BookState, Level2Book, Level3Book, compare
 from copra_tx.books import BookClient
+from copra_tx.books.keeping import PATIENCE
 from copra_tx.errors import ClientClosedError, ConfigurationError
 from copra_tx.websocket import FEED_URL, Channel
 from support.keepers import BTC, BookRecorder, Venue, channel, truth
@@ -212,6 +213,19 @@ def test_a_large_snapshot_leaves_the_loop_its_turns() -> None:
 
 
 # Subscribing.
+
+
+@pytest.mark.parametrize("name", ["level2", "level2_batch"])
+def test_a_first_snapshot_that_is_lost_is_asked_for_again(venue: Venue, name: str) -> None:
+    client = venue.client(Channel("ticker", BTC))
+    venue.pass_time(1.0)
+    venue.exchange.skip("snapshot", BTC)
+    client.subscribe(channel(name))
+    venue.pass_time(PATIENCE - 1.0)
+    assert (client.books[BTC].state, client.books[BTC].faults.early > 0) == (EMPTY, True)
+    venue.pass_time(3.0)
+    assert client.states() == [LIVE]
+    assert client.counters.connections == 1
 
 
 def test_books_come_and_go_with_their_products(fake_reactor: FakeReactor) -> None:

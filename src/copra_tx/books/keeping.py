@@ -202,6 +202,13 @@ class Keeper2(Keeper):
         await self._in_slices(self.book.apply_in_slices(message))
         self._venue.tell_book(self.book)
 
+    def begin(self) -> None:
+        """Get a snapshot if the one of the beginning was lost: there are messages, and still no book."""
+        if self.book.state is not BookState.EMPTY:
+            super().begin()
+        elif "snapshot" not in self._tasks:
+            self.expect_snapshot()
+
     def distrust(self, reason: str) -> None:
         """Something was lost; the client asks for a new snapshot by itself, but should that not come, so do we."""
         self.book.distrust(reason)
