@@ -84,6 +84,7 @@ async def test_help_does_not_wait_for_the_client() -> None:
         (["demo", "--channel", "heartbeats"], "--channel: 'heartbeats' is a channel of the Advanced Trade feed"),
         (["watch"], "ticker needs a product, such as BTC-USD"),
         (["watch", "BTC-USD", "--proxy", "http://me:secret@host:1"], "--proxy with a password can be seen"),
+        (["watch", "BTC-USD", "--feed-url", "ws://[::1"], "--feed-url 'ws://[::1' cannot be used"),
         (["simulate", "--port", "65536"], "65536 is no port"),
     ],
 )
@@ -253,6 +254,20 @@ async def test_what_a_later_connection_refuses_is_told_and_ends_nothing() -> Non
                 await running.wrote('"subscriptions"', times=2)
                 running.signal(signal.SIGTERM)
                 assert await running.ended() == 0
+
+
+async def test_what_is_watched_by_default_goes_by_the_feed_not_by_words_in_its_address() -> None:
+    async with SimulatedExchange(speed=10) as exchange:
+        async with process(
+            *COPRA_TX, "watch", "BTC-USD", "--feed-url", f"{exchange.url}/advanced", "--seconds", "30"
+        ) as running:
+            await running.wrote('"type":"heartbeat"')
+        assert exchange.received[0]["channels"] == [  # type: ignore[index]
+            {"name": name, "product_ids": ["BTC-USD"]} for name in ("heartbeat", "ticker")
+        ]
+    async with SimulatedExchange(speed=10, feed="advanced") as exchange:
+        async with watching(exchange, "--feed", "advanced", "--seconds", "30") as running:
+            await running.wrote('"channel":"ticker"')
 
 
 async def test_watching_over_tls_with_a_key(tmp_path: Path) -> None:
