@@ -53,7 +53,7 @@ async def test_the_installed_command_is_the_same() -> None:
     ("arguments", "words"),
     [
         ([], ["demo", "watch", "simulate", "Ctrl-C"]),
-        (["demo"], ["PRODUCT", "--channel", "--seconds", "--speed"]),
+        (["demo"], ["PRODUCT", "--channel", "--feed", "--seconds", "--speed"]),
         (["watch"], ["PRODUCT", "--channel", "--feed-url", "--sandbox", "--credentials", "--ca-file", "COPRA_TX_KEY"]),
         (["simulate"], ["--port", "--host", "--tls", "--speed", "--products", "--seed"]),
     ],
@@ -106,6 +106,16 @@ async def test_the_demo_writes_lines_of_json_into_a_pipe() -> None:
     assert kinds[0] == "subscriptions"
     assert {"ticker", "heartbeat"} == {*kinds[1:]}
     assert {message.get("product_id") for message in messages(text)[1:]} == {"BTC-USD", "ETH-USD"}
+
+
+async def test_the_demo_speaks_the_other_feed_too() -> None:
+    arguments = "--feed", "advanced", "--seconds", "1.5", "--speed", "10"
+    status, text, errors = await outcome("demo", *arguments)
+    assert (status, errors) == (0, "")
+    assert {message["channel"] for message in messages(text)} == {"subscriptions", "ticker"}
+    status, text, errors = await outcome("demo", *arguments, "--channel", "user")
+    assert (status, errors) == (0, "")
+    assert {message["channel"] for message in messages(text)} == {"subscriptions", "user"}
 
 
 async def test_the_demo_shows_what_it_is_asked_for_as_fast_as_it_is_asked_to() -> None:
@@ -265,9 +275,11 @@ async def test_what_is_watched_by_default_goes_by_the_feed_not_by_words_in_its_a
         assert exchange.received[0]["channels"] == [  # type: ignore[index]
             {"name": name, "product_ids": ["BTC-USD"]} for name in ("heartbeat", "ticker")
         ]
-    async with SimulatedExchange(speed=10, feed="advanced") as exchange:
-        async with watching(exchange, "--feed", "advanced", "--seconds", "30") as running:
-            await running.wrote('"channel":"ticker"')
+    async with (
+        SimulatedExchange(speed=10, feed="advanced") as exchange,
+        watching(exchange, "--feed", "advanced", "--seconds", "30") as running,
+    ):
+        await running.wrote('"channel":"ticker"')
 
 
 async def test_watching_over_tls_with_a_key(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = _command(commands, "demo", _demo, "show the simulated exchange")
     demo.add_argument("products", nargs="*", metavar="PRODUCT", help="BTC-USD and ETH-USD, which are the default")
     _add_channels(demo)
+    demo.add_argument("--feed", choices=FEEDS, default=FEEDS[0], help="the feed that is spoken (%(default)s)")
     _add_speed(demo)
     _add_seconds(demo)
 
@@ -165,7 +166,11 @@ def _demo(parsed: argparse.Namespace) -> int:
     from .commands.watching import demo
     from .simulator.minute import RECORDED_PRODUCTS
 
-    given = {"products": parsed.products or sorted(RECORDED_PRODUCTS), "channels": parsed.channel or list(CHANNELS)}
+    given = {
+        "products": parsed.products or sorted(RECORDED_PRODUCTS),
+        "channels": parsed.channel or _usual_channels(parsed.feed, None),
+        "feed": parsed.feed,
+    }
     return _configured(parsed, given, None, lambda configuration: demo(configuration, parsed.seconds, parsed.speed))
 
 
