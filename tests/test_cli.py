@@ -108,16 +108,6 @@ async def test_the_demo_writes_lines_of_json_into_a_pipe() -> None:
     assert {message.get("product_id") for message in messages(text)[1:]} == {"BTC-USD", "ETH-USD"}
 
 
-async def test_the_demo_speaks_the_other_feed_too() -> None:
-    arguments = "--feed", "advanced", "--seconds", "1.5", "--speed", "10"
-    status, text, errors = await outcome("demo", *arguments)
-    assert (status, errors) == (0, "")
-    assert {message["channel"] for message in messages(text)} == {"subscriptions", "ticker"}
-    status, text, errors = await outcome("demo", *arguments, "--channel", "user")
-    assert (status, errors) == (0, "")
-    assert {message["channel"] for message in messages(text)} == {"subscriptions", "user"}
-
-
 async def test_the_demo_shows_what_it_is_asked_for_as_fast_as_it_is_asked_to() -> None:
     async with process(*COPRA_TX, "demo", "ETH-USD", "--channel", "matches", "--speed", "inf") as running:
         await running.wrote("T22:59:17")  # the end of the recorded minute
@@ -264,22 +254,6 @@ async def test_what_a_later_connection_refuses_is_told_and_ends_nothing() -> Non
                 await running.wrote('"subscriptions"', times=2)
                 running.signal(signal.SIGTERM)
                 assert await running.ended() == 0
-
-
-async def test_what_is_watched_by_default_goes_by_the_feed_not_by_words_in_its_address() -> None:
-    async with SimulatedExchange(speed=10) as exchange:
-        async with process(
-            *COPRA_TX, "watch", "BTC-USD", "--feed-url", f"{exchange.url}/advanced", "--seconds", "30"
-        ) as running:
-            await running.wrote('"type":"heartbeat"')
-        assert exchange.received[0]["channels"] == [  # type: ignore[index]
-            {"name": name, "product_ids": ["BTC-USD"]} for name in ("heartbeat", "ticker")
-        ]
-    async with (
-        SimulatedExchange(speed=10, feed="advanced") as exchange,
-        watching(exchange, "--feed", "advanced", "--seconds", "30") as running,
-    ):
-        await running.wrote('"channel":"ticker"')
 
 
 async def test_watching_over_tls_with_a_key(tmp_path: Path) -> None:
