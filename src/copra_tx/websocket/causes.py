@@ -29,7 +29,7 @@ _PLAIN: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = 
 _NOT_TLS = {"wrong version number", "packet length too long", "record layer failure", "http request"}
 
 
-def describe(reason: Failure, host: str, port: int) -> LineError:
+def describe(reason: Failure, host: str, port: int, *, before: str = "") -> LineError:
     """
     Return a failed attempt or a lost connection as an error of ours.
 
@@ -37,6 +37,7 @@ def describe(reason: Failure, host: str, port: int) -> LineError:
         reason: As ``clientConnectionFailed`` or ``connectionLost`` gets it. A ``LineError`` is returned as it is.
         host: What was dialled.
         port: What was dialled.
+        before: What should have come before the end, where that is an answer of HTTP; else it is a close frame.
 
     Returns:
         A ``HostNotFoundError``, ``DialError``, ``CertificateError`` or ``TlsError``, or a plain ``LineError``. Its
@@ -54,6 +55,10 @@ def describe(reason: Failure, host: str, port: int) -> LineError:
             return DialError(host, port, _system_words(value))
         case VerificationError() | NoIdentityError() | SSL.Error() | ssl.SSLError():
             return _describe_tls(value, host)
+        case error.ConnectionAborted():
+            pass
+        case error.ConnectionLost() | error.ConnectionDone() if before:
+            return LineError(f"the connection ended before {before}")
     return LineError(next((words for kinds, words in _PLAIN if isinstance(value, kinds)), _own_words(value)))
 
 
