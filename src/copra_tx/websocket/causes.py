@@ -25,6 +25,8 @@ _PLAIN: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = 
     (error.ConnectionDone, "the server ended the connection without a close frame"),
 )
 
+_ENDS = (error.ConnectionDone, error.ConnectionLost)
+
 # What OpenSSL says, depending on its release, when the answer to its greeting was no TLS at all.
 _NOT_TLS = {"wrong version number", "packet length too long", "record layer failure", "http request"}
 
@@ -55,11 +57,13 @@ def describe(reason: Failure, host: str, port: int, *, before: str = "") -> Line
             return DialError(host, port, _system_words(value))
         case VerificationError() | NoIdentityError() | SSL.Error() | ssl.SSLError():
             return _describe_tls(value, host)
-        case error.ConnectionAborted():
-            pass
-        case error.ConnectionLost() | error.ConnectionDone() if before:
-            return LineError(f"the connection ended before {before}")
-    return LineError(next((words for kinds, words in _PLAIN if isinstance(value, kinds)), _own_words(value)))
+    return LineError(_plain_words(value, before))
+
+
+def _plain_words(value: BaseException | None, before: str) -> str:
+    if before and isinstance(value, _ENDS) and not isinstance(value, error.ConnectionAborted):
+        return f"the connection ended before {before}"
+    return next((words for kinds, words in _PLAIN if isinstance(value, kinds)), _own_words(value))
 
 
 def _own_words(value: object) -> str:
