@@ -14,6 +14,7 @@ from copra_tx.books.keeping import PATIENCE
 from copra_tx.errors import ClientClosedError, ConfigurationError
 from copra_tx.websocket import FEED_URL, Channel
 from support.keepers import BTC, BookRecorder, Venue, channel, truth
+from support.logs import logged
 from support.reactors import FakeReactor
 from support.world import outcome
 
@@ -297,6 +298,23 @@ class Careless(BookRecorder):
     def on_book(self, book: Any) -> None:
         super().on_book(book)
         raise ArithmeticError
+
+
+class CarelessLater(BookRecorder):
+    async def on_book(self, book: Any) -> None:  # type: ignore[override]
+        super().on_book(book)
+        raise ArithmeticError
+
+
+@pytest.mark.parametrize("kind", [Careless, CarelessLater])
+def test_a_mistake_in_on_book_is_told_as_one_of_on_book(venue: Venue, logged_errors: Any, kind: Any) -> None:
+    with logged() as log:
+        client = venue.client(channel("full"), kind=kind)
+        venue.pass_time(5.0)
+        client.close()
+        venue.pass_time(3.0)
+    assert len(logged_errors.flush(ArithmeticError)) == client.counters.callback_failures > 10
+    assert {line for line in log.lines("copra_tx") if "failed" in line} == {"on_book failed; the line is kept"}
 
 
 def test_a_mistake_in_on_book_hurts_neither_line_nor_book(venue: Venue, logged_errors: Any) -> None:

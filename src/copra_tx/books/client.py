@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Collection, Iterable, Mapping
+from inspect import isawaitable
 from types import MappingProxyType
 from typing import Any
 
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -162,7 +164,12 @@ class BookClient(Client):
             return None
         if self.__waiting:
             self.__tell_live(keeper.book)
-        return self.on_book(keeper.book)
+        try:
+            result = self.on_book(keeper.book)
+        except Exception:  # noqa: BLE001  # whatever the user's code raises: it is not that of on_message
+            self.callbacks.failed("on_book", keeper.book)
+            return None
+        return self.__waited_for(result, keeper.book) if result is not None and isawaitable(result) else None
 
     def on_gap(self, gap: Gap) -> Any:
         """
@@ -233,6 +240,14 @@ class BookClient(Client):
         self.callbacks.call("on_drift", self.on_drift, book, drifts)
 
     # -- inside
+
+    async def __waited_for(self, result: Awaitable[object], book: Book[Any]) -> None:
+        try:
+            await result
+        except CancelledError:
+            raise
+        except Exception:  # noqa: BLE001  # as above
+            self.callbacks.failed("on_book", book)
 
     def __check(self, channels: Iterable[Channel], feed_url: str) -> None:
         taken = dict(self.__channels)
