@@ -57,6 +57,8 @@ def test_the_feed_has_an_address() -> None:
         ({"feed": "advanced"}, advanced_trade.DIALECT),
         ({"feed_url": ADVANCED_TRADE_URL}, advanced_trade.DIALECT),
         ({"feed_url": ADVANCED_TRADE_USER_URL}, advanced_trade.USER_DIALECT),
+        ({"feed_url": "wss://feed.example.org/advanced"}, exchange.DIALECT),
+        ({"feed_url": "ws://[::1"}, exchange.DIALECT),  # which the client refuses
         ({"options": {"feed": "advanced"}}, advanced_trade.DIALECT),
         ({"feed": "exchange", "feed_url": ADVANCED_TRADE_URL}, exchange.DIALECT),
     ],

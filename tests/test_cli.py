@@ -53,7 +53,7 @@ async def test_the_installed_command_is_the_same() -> None:
     ("arguments", "words"),
     [
         ([], ["demo", "watch", "simulate", "Ctrl-C"]),
-        (["demo"], ["PRODUCT", "--channel", "--seconds", "--speed"]),
+        (["demo"], ["PRODUCT", "--channel", "--feed", "--seconds", "--speed"]),
         (["watch"], ["PRODUCT", "--channel", "--feed-url", "--sandbox", "--credentials", "--ca-file", "COPRA_TX_KEY"]),
         (["simulate"], ["--port", "--host", "--tls", "--speed", "--products", "--seed"]),
     ],
@@ -84,6 +84,7 @@ async def test_help_does_not_wait_for_the_client() -> None:
         (["demo", "--channel", "heartbeats"], "--channel: 'heartbeats' is a channel of the Advanced Trade feed"),
         (["watch"], "ticker needs a product, such as BTC-USD"),
         (["watch", "BTC-USD", "--proxy", "http://me:secret@host:1"], "--proxy with a password can be seen"),
+        (["watch", "BTC-USD", "--feed-url", "ws://[::1"], "--feed-url 'ws://[::1' cannot be used"),
         (["simulate", "--port", "65536"], "65536 is no port"),
     ],
 )

@@ -26,7 +26,7 @@ secret and passphrase) or from the environment variables COPRA_TX_KEY, COPRA_TX_
 API key, for --feed advanced, has no passphrase."""
 
 CHANNELS = ("ticker", "heartbeat")
-"""What is watched if no channel is named; on the Advanced Trade feed the first of them."""
+"""What is watched if no channel is named, as far as the feed has it."""
 
 FEEDS = ("exchange", "advanced")
 """What can be watched and simulated."""
@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = _command(commands, "demo", _demo, "show the simulated exchange")
     demo.add_argument("products", nargs="*", metavar="PRODUCT", help="BTC-USD and ETH-USD, which are the default")
     _add_channels(demo)
+    demo.add_argument("--feed", choices=FEEDS, default=FEEDS[0], help="the feed that is spoken (%(default)s)")
     _add_speed(demo)
     _add_seconds(demo)
 
@@ -165,7 +166,11 @@ def _demo(parsed: argparse.Namespace) -> int:
     from .commands.watching import demo
     from .simulator.minute import RECORDED_PRODUCTS
 
-    given = {"products": parsed.products or sorted(RECORDED_PRODUCTS), "channels": parsed.channel or list(CHANNELS)}
+    given = {
+        "products": parsed.products or sorted(RECORDED_PRODUCTS),
+        "channels": parsed.channel or _usual_channels(parsed.feed, None),
+        "feed": parsed.feed,
+    }
     return _configured(parsed, given, None, lambda configuration: demo(configuration, parsed.seconds, parsed.speed))
 
 
@@ -173,10 +178,9 @@ def _watch(parsed: argparse.Namespace) -> int:
     from .commands.watching import watch
 
     options = {"proxy": parsed.proxy, "ca_file": parsed.ca_file}
-    usual = CHANNELS[:1] if "advanced" in (parsed.feed or parsed.feed_url or "") else CHANNELS
     given = {
         "products": parsed.products,
-        "channels": parsed.channel or ([] if parsed.config else list(usual)),
+        "channels": parsed.channel or ([] if parsed.config else _usual_channels(parsed.feed, parsed.feed_url)),
         "accounts": parsed.account,
         "feed": parsed.feed,
         "feed_url": parsed.feed_url,
@@ -198,6 +202,13 @@ def _doctor(_: argparse.Namespace) -> int:
     from .commands.doctor import examine
 
     return examine()
+
+
+def _usual_channels(feed: str | None, feed_url: str | None) -> list[str]:
+    from .feed.both import dialect_at
+
+    known = dialect_at(feed_url or "", feed or "auto").channels
+    return [name for name in CHANNELS if name in known] or [CHANNELS[0]]
 
 
 def _configured(

@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 
 from .errors import ConfigurationError
 from .feed import exchange
 from .feed.advanced_trade import ADVANCED_TRADE_URL
-from .feed.both import dialect_of
+from .feed.both import dialect_at
 from .feed.dialect import Dialect
 from .feed.exchange import SANDBOX_FEED_URL
 from .keys import signer_of
@@ -166,7 +165,7 @@ class Configuration:
     @property
     def dialect(self) -> Dialect:
         """What is spoken at the feed's address."""
-        return dialect_of(urlsplit(self.feed_url() or "").hostname or "", self._feed)
+        return dialect_at(self.feed_url() or "", self._feed)
 
     def feed_url(self) -> str | None:
         """Return the address of the feed, or ``None`` for the client's own."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import threading
 from typing import Any
 
 from twisted.internet._resolver import GAIResolver
 from twisted.python.threadpool import ThreadPool
+
+from .bridge.threads import wait_for_no_thread_of
 
 __all__ = ["look_up_on_daemon_threads"]
 
@@ -25,6 +25,6 @@ def look_up_on_daemon_threads(reactor: Any) -> None:
         reactor: One that does not run yet.
     """
     pool = ThreadPool(minthreads=0, maxthreads=MOST_THREADS, name="copra-tx names")
-    pool.threadFactory = functools.partial(threading.Thread, daemon=True)  # type: ignore[assignment]
+    wait_for_no_thread_of(pool)
     reactor.installNameResolver(GAIResolver(reactor, lambda: pool))
     reactor.callWhenRunning(pool.start)

@@ -12,7 +12,6 @@ from weakref import WeakValueDictionary
 import msgspec
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeoutError
-from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import deferLater
@@ -270,9 +269,7 @@ class RestClient:
         reason = (getattr(error, "reasons", None) or [Failure(error)])[0]
         if reason.check(CancelledError):
             raise CancelledError
-        if reason.check(ConnectionDone, ConnectionLost):
-            return LineError("the connection ended before the answer was complete")
-        return describe(reason, self._host, self._port)
+        return describe(reason, self._host, self._port, before="the answer was complete")
 
 
 @implementer(IAgentEndpointFactory)

@@ -77,6 +77,27 @@ def test_any_number_of_prices_may_change() -> None:
     assert book.bids() == levels(("1", "1"))
 
 
+def test_a_book_may_come_under_another_name() -> None:
+    book = Level2Book("XLM-USDC", wire_id="XLM-USD")
+    level = {"side": "bid", "event_time": "2026", "price_level": "0.1", "new_quantity": "2"}
+    event = {"type": "snapshot", "product_id": "XLM-USDC", "updates": [level]}
+    assert not book.apply({"channel": "l2_data", "events": [event]})
+    assert book.apply({"channel": "l2_data", "events": [event | {"product_id": "XLM-USD"}]})
+    assert (book.product_id, book.bids()) == ("XLM-USDC", levels(("0.1", "2")))
+
+
+def test_a_book_can_begin_as_another_one_and_goes_its_own_way() -> None:
+    other, book = live(), Level2Book("BTC-USD")
+    other.apply(update(("buy", "99.25", "7")))
+    book.copy_from(other)
+    assert (book.state, book.time, book.verified) == (BookState.LIVE, other.time, "none")
+    assert (book.bids(), book.asks()) == (other.bids(), other.asks())
+    book.apply(update(("buy", "99.125", "1"), ("sell", "100", "0")))
+    assert other.bids() == levels(("99.5", "1"), ("99.25", "7"), ("99", "2"))
+    assert book.bids() == levels(("99.5", "1"), ("99.25", "7"), ("99.125", "1"), ("99", "2"))
+    assert book.best_ask == (Decimal("101.25"), Decimal(4))
+
+
 def test_other_products_and_messages_are_passed_over() -> None:
     book = live()
     for message in (

@@ -10,9 +10,11 @@ from txaio.tx import config as txaio_config
 
 from copra_tx.book import BookState, Level2Book, Level3Book, compare
 from copra_tx.books import BookClient
+from copra_tx.books.keeping import PATIENCE
 from copra_tx.errors import ClientClosedError, ConfigurationError
 from copra_tx.websocket import FEED_URL, Channel
 from support.keepers import BTC, BookRecorder, Venue, channel, truth
+from support.logs import logged
 from support.reactors import FakeReactor
 from support.world import outcome
 
@@ -214,6 +216,19 @@ def test_a_large_snapshot_leaves_the_loop_its_turns() -> None:
 # Subscribing.
 
 
+@pytest.mark.parametrize("name", ["level2", "level2_batch"])
+def test_a_first_snapshot_that_is_lost_is_asked_for_again(venue: Venue, name: str) -> None:
+    client = venue.client(Channel("ticker", BTC))
+    venue.pass_time(1.0)
+    venue.exchange.skip("snapshot", BTC)
+    client.subscribe(channel(name))
+    venue.pass_time(PATIENCE - 1.0)
+    assert (client.books[BTC].state, client.books[BTC].faults.early > 0) == (EMPTY, True)
+    venue.pass_time(3.0)
+    assert client.states() == [LIVE]
+    assert client.counters.connections == 1
+
+
 def test_books_come_and_go_with_their_products(fake_reactor: FakeReactor) -> None:
     venue = Venue(fake_reactor, products=[BTC, "ETH-USD"])
     client = venue.client(channel("full"))
@@ -283,6 +298,23 @@ class Careless(BookRecorder):
     def on_book(self, book: Any) -> None:
         super().on_book(book)
         raise ArithmeticError
+
+
+class CarelessLater(BookRecorder):
+    async def on_book(self, book: Any) -> None:  # type: ignore[override]
+        super().on_book(book)
+        raise ArithmeticError
+
+
+@pytest.mark.parametrize("kind", [Careless, CarelessLater])
+def test_a_mistake_in_on_book_is_told_as_one_of_on_book(venue: Venue, logged_errors: Any, kind: Any) -> None:
+    with logged() as log:
+        client = venue.client(channel("full"), kind=kind)
+        venue.pass_time(5.0)
+        client.close()
+        venue.pass_time(3.0)
+    assert len(logged_errors.flush(ArithmeticError)) == client.counters.callback_failures > 10
+    assert {line for line in log.lines("copra_tx") if "failed" in line} == {"on_book failed; the line is kept"}
 
 
 def test_a_mistake_in_on_book_hurts_neither_line_nor_book(venue: Venue, logged_errors: Any) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from copra_tx.feed import advanced_trade
+from copra_tx.keys import signer_of
+from copra_tx.simulator import TEST_CDP_KEY
 from support.exchange import Hall
 from support.reactors import FakeReactor
 from support.samples import advanced_samples
@@ -192,5 +196,22 @@ def test_a_client_that_is_too_fast_is_warned_and_the_line_stays(fake_reactor: Fa
     assert [one for one in client.messages if "channel" not in one] == [SERVER["error-rate"]]
     assert json.loads(client.frames[-1])["events"]
     assert "ticker" in hall.connection.session.held
+    hall.exchange.stopService()
+    hall.pass_time(1)
+
+
+def test_the_balance_of_futures_is_a_snapshot_as_documented(hall: Hall) -> None:
+    signer = signer_of(advanced_trade.DIALECT, TEST_CDP_KEY.key, TEST_CDP_KEY.secret, "")
+    client = hall.connect()
+    ask(client, "futures_balance_summary", **signer.sign(str(int(time.time()))))
+    hall.pass_time(1)
+    first, answer = client.messages
+    [event], [documented] = first["events"], SERVER["futures_balance_summary"]["events"]
+    assert event.keys() == documented.keys()
+    assert event["fcm_balance_summary"].keys() == documented["fcm_balance_summary"].keys()
+    assert (first["channel"], event["type"], answer["channel"]) == (
+        *("futures_balance_summary", "snapshot"),
+        "subscriptions",
+    )
     hall.exchange.stopService()
     hall.pass_time(1)

@@ -72,10 +72,10 @@ class Venue:
             ids = products or {"heartbeats": ["heartbeats"]}.get(channel, ["an-id"])
             if channel == "user":
                 ids = ["an-id"]
+            ids = [one.removesuffix("C") if one.endswith("-USDC") else one for one in ids]
             kept = [one for one in self.held.get(channel, []) if one not in ids]
             if kind == "subscribe":
-                translated = {one.removesuffix("C") if one.endswith("-USDC") else one for one in ids}
-                kept = sorted({*kept, *(translated - self.refused)})
+                kept = sorted({*kept, *(set(ids) - self.refused)})
             self.held[channel] = kept
             if not self.held[channel]:
                 del self.held[channel]

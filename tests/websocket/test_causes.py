@@ -82,6 +82,19 @@ def test_each_cause_has_its_class_and_its_words(exception: BaseException, kind: 
     assert words in str(found)
 
 
+@pytest.mark.parametrize(
+    ("exception", "words"),
+    [
+        (error.ConnectionDone(), "the connection ended before the answer was complete"),
+        (error.ConnectionLost(), "the connection ended before the answer was complete"),
+        (error.ConnectionAborted(), "the connection was aborted on our side"),
+        (error.TimeoutError(), "no connection to feed.example:443: timed out"),
+    ],
+)
+def test_where_http_is_spoken_no_close_frame_is_missed(exception: BaseException, words: str) -> None:
+    assert str(describe(Failure(exception), HOST, 443, before="the answer was complete")) == words
+
+
 def test_our_own_errors_are_left_as_they_are() -> None:
     ours = PongTimeoutError(10)
     assert described(ours) is ours

@@ -36,12 +36,15 @@ class Level2Book(Book[str]):
         product_id: The product.
         is_numbered: Whether its messages come in an order that the owner checks, as on Advanced Trade, where every
             frame has a number: the owner calls ``distrust`` when one is missing, and ``verified`` is ``'sequence'``.
+        wire_id: The name under which the product comes in ``l2_data``, where that is another one: Advanced Trade sends
+            the book of ``XLM-USDC`` as that of ``XLM-USD``.
     """
 
-    def __init__(self, product_id: str, *, is_numbered: bool = False) -> None:
+    def __init__(self, product_id: str, *, is_numbered: bool = False, wire_id: str = "") -> None:
         if is_numbered:
             self._verified_by = "sequence"
         super().__init__(product_id)
+        self._wire_id = wire_id or product_id
         bids, asks = (
             (side, side.at_hand.get, side.levels, side.keys) for side in (self._bids, self._asks)
         )  # which stay the same
@@ -78,6 +81,15 @@ class Level2Book(Book[str]):
         for _ in self._take(message):
             yield
 
+    def copy_from(self, other: Level2Book) -> None:
+        """Become what another book is that follows the same messages, and is ``LIVE``."""
+        self._empty(_SYNCING)
+        self._steps.digits = other._steps.digits
+        for mine, theirs in (self._bids, other._bids), (self._asks, other._asks):
+            mine.levels.update(theirs.levels)
+            mine.keys += theirs.keys
+        self.time, self.verified, self.state = other.time, other.verified, other.state
+
     def prices_in(self, message: Any) -> Iterator[Any]:
         """Yield the prices that an update is about; a snapshot is about all there are."""
         if type(message) is dict and message.get("type") == "l2update":
@@ -101,7 +113,7 @@ class Level2Book(Book[str]):
                 yield "snapshot", ((self._bids, message.get("bids")), (self._asks, message.get("asks")))
         elif message.get("channel") == "l2_data" and type(events := message.get("events")) is list:
             for event in events:
-                if type(event) is dict and event.get("product_id") == self.product_id:
+                if type(event) is dict and event.get("product_id") == self._wire_id:
                     updates = event.get("updates")
                     if event.get("type") == "snapshot":
                         yield "snapshot", ((self._bids, _pairs(updates, "bid")), (self._asks, _pairs(updates, "offer")))

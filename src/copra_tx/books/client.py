@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Collection, Iterable, Mapping
+from inspect import isawaitable
 from types import MappingProxyType
 from typing import Any
 
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -162,7 +164,12 @@ class BookClient(Client):
             return None
         if self.__waiting:
             self.__tell_live(keeper.book)
-        return self.on_book(keeper.book)
+        try:
+            result = self.on_book(keeper.book)
+        except Exception:  # noqa: BLE001  # whatever the user's code raises: it is not that of on_message
+            self.callbacks.failed("on_book", keeper.book)
+            return None
+        return self.__waited_for(result, keeper.book) if result is not None and isawaitable(result) else None
 
     def on_gap(self, gap: Gap) -> Any:
         """
@@ -234,6 +241,14 @@ class BookClient(Client):
 
     # -- inside
 
+    async def __waited_for(self, result: Awaitable[object], book: Book[Any]) -> None:
+        try:
+            await result
+        except CancelledError:
+            raise
+        except Exception:  # noqa: BLE001  # as above
+            self.callbacks.failed("on_book", book)
+
     def __check(self, channels: Iterable[Channel], feed_url: str) -> None:
         taken = dict(self.__channels)
         for channel in channels:
@@ -251,15 +266,43 @@ class BookClient(Client):
             for product_id in channel.product_ids if channel.name in LEVEL2 | LEVEL3 else ():
                 if product_id in self.__books:
                     continue
-                keeper: Keeper = (
-                    Keeper2(Level2Book(product_id, is_numbered=self.dialect.is_numbered), self, self.reactor)
-                    if channel.name in LEVEL2
-                    else Keeper3(Level3Book(product_id), self, self.reactor)
-                )
+                keeper = self.__new_keeper(channel.name, product_id)
                 self.__channels[product_id], self.__keepers[product_id] = channel.name, keeper
                 self.__books[product_id] = keeper.book
-                if self.__audit_every and not self.__is_deaf:
+                if self.__is_deaf:
+                    continue
+                if isinstance(keeper, Keeper2):
+                    self.__catch_up(keeper)
+                if self.__audit_every:
                     keeper.audit_every(self.__audit_every)
+
+    def __new_keeper(self, channel_name: str, product_id: str) -> Keeper:
+        if channel_name in LEVEL3:
+            return Keeper3(Level3Book(product_id), self, self.reactor)
+        wire_id = self.dialect.wire_id(channel_name, product_id)
+        book = Level2Book(product_id, is_numbered=self.dialect.is_numbered, wire_id=wire_id)
+        return Keeper2(book, self, self.reactor)
+
+    def __catch_up(self, keeper: Keeper2) -> None:
+        """Help a new book for which the server may send no snapshot, since it holds the product already."""
+        product_id = keeper.book.product_id
+        name = self.__channels[product_id]
+        wire_id = self.dialect.wire_id(name, product_id)
+        twins = [
+            twin.book
+            for other, twin in self.__keepers.items()
+            if twin is not keeper and isinstance(twin, Keeper2) and self.dialect.wire_id(name, other) == wire_id
+        ]
+        live = next((twin for twin in twins if twin.state is BookState.LIVE), None)
+        if live is not None:
+            keeper.book.copy_from(live)
+            self.tell_book(keeper.book)
+        elif any(twin.state is BookState.SYNCING for twin in twins) or self.__is_held(name, product_id):
+            keeper.expect_snapshot()
+
+    def __is_held(self, name: str, product_id: str) -> bool:
+        confirmed = self.status.confirmed.get(name)
+        return confirmed is not None and product_id in confirmed.product_ids
 
     def __keeper_of(self, message: Any) -> Keeper | None:
         """Return the keeper of the one product that a message is about."""

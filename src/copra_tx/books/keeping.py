@@ -202,11 +202,22 @@ class Keeper2(Keeper):
         await self._in_slices(self.book.apply_in_slices(message))
         self._venue.tell_book(self.book)
 
+    def begin(self) -> None:
+        """Get a snapshot if the one of the beginning was lost: there are messages, and still no book."""
+        if self.book.state is not BookState.EMPTY:
+            super().begin()
+        elif "snapshot" not in self._tasks:
+            self.expect_snapshot()
+
     def distrust(self, reason: str) -> None:
         """Something was lost; the client asks for a new snapshot by itself, but should that not come, so do we."""
         self.book.distrust(reason)
         if self._needs_snapshot():
-            self._begin("snapshot", self._get_snapshot(is_asked=True))
+            self.expect_snapshot()
+
+    def expect_snapshot(self) -> None:
+        """Ask for a snapshot should none come by itself."""
+        self._begin("snapshot", self._get_snapshot(is_asked=True))
 
     def _needs_snapshot(self) -> bool:
         return self.book.state is _UNTRUSTED
@@ -218,7 +229,7 @@ class Keeper2(Keeper):
                 self._venue.renew_book(self.book)
             is_asked = False
             await self._pause(wait)
-            if self.book.state is not _UNTRUSTED:
+            if self.book.state in (_LIVE, _SYNCING):
                 return
             wait = min(2 * wait, LONGEST_WAIT)
 

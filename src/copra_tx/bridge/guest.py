@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -12,18 +11,9 @@ from twisted.logger import Logger
 
 from .interrupts import Interrupts
 from .logs import pass_on_logs, stop_passing_on_logs
+from .threads import wait_for_no_thread_of
 
 __all__ = ["GuestReactor"]
-
-
-class _GuestThread(threading.Thread):
-    """A thread of the pool that holds nobody up: not the end of the process, nor a loop whose reactor stops."""
-
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(daemon=True, **arguments)
-
-    def join(self, timeout: float | None = None) -> None:
-        """Return at once: a look-up that nobody answers may take a minute."""
 
 
 class GuestReactor(AsyncioSelectorReactor):
@@ -86,7 +76,7 @@ class GuestReactor(AsyncioSelectorReactor):
         if self._passes_on_logs:
             pass_on_logs()
         self._interrupts.install(self.loop)
-        self.getThreadPool().threadFactory = _GuestThread  # type: ignore[assignment]
+        wait_for_no_thread_of(self.getThreadPool())
         self.startRunning(installSignalHandlers=False)
 
     def run(self, installSignalHandlers: bool = True) -> None:  # noqa: N803

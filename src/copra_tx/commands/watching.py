@@ -125,16 +125,20 @@ def demo(configuration: Configuration, seconds: float | None, speed: float) -> i
 
     Returns, Raises: As ``watch``.
     """
-    from copra_tx.simulator import TEST_KEY, SimulatedExchange
+    from copra_tx.simulator import TEST_CDP_KEY, TEST_KEY, SimulatedExchange
 
-    exchange = SimulatedExchange(reactor_for(None), speed=speed)
+    is_advanced = configuration.dialect.is_numbered
+    feed = "advanced" if is_advanced else "exchange"
+    exchange = SimulatedExchange(reactor_for(None), speed=speed, feed=feed)
     exchange.startService()
     services = MultiService()
     exchange.setServiceParent(services)
     key = {"auth": True, "key": TEST_KEY.key, "secret": TEST_KEY.secret, "passphrase": TEST_KEY.passphrase}
+    if is_advanced:
+        key = {"auth": True, "key": TEST_CDP_KEY.key, "secret": TEST_CDP_KEY.secret}
     pace = "" if speed == 1 else ", as fast as possible" if speed == math.inf else f", {speed:g} times as fast"
     title = f"Simulated exchange at {exchange.url}: a recorded minute, repeated{pace}"
-    return _run(services, configuration, seconds, title, {"feed_url": exchange.url, **key})
+    return _run(services, configuration, seconds, title, {"feed_url": exchange.url, "feed": feed, **key})
 
 
 def _run(

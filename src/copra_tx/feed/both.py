@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from . import advanced_trade, exchange
 from .dialect import ChannelRule, Dialect
 
-__all__ = ["FEEDS", "dialect_of", "rules_of", "unknown_channel"]
+__all__ = ["FEEDS", "dialect_at", "dialect_of", "rules_of", "unknown_channel"]
 
 FEEDS = ("auto", "exchange", "advanced")
 """What a feed can be given as; ``"auto"`` goes by the host."""
@@ -24,6 +26,21 @@ def dialect_of(host: str, feed: str) -> Dialect:
         of_the_user = is_coinbase and host.startswith("advanced-trade-ws-user")
         return advanced_trade.USER_DIALECT if of_the_user else advanced_trade.DIALECT
     return exchange.DIALECT
+
+
+def dialect_at(url: str, feed: str) -> Dialect:
+    """
+    Return the language that is spoken at a feed's URL.
+
+    Args:
+        url: It; empty for that of the default feed. One that cannot be used is for the client to refuse.
+        feed: One of ``FEEDS``.
+    """
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        host = None
+    return dialect_of(host or "", feed)
 
 
 def rules_of(name: str) -> list[ChannelRule]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from copra_tx.feed.dialect import Dialect
 
 from .gaps import Gap
+from .numbers import number_or_same
 from .sequences import Sequences
 
 __all__ = ["Checks"]
@@ -128,7 +129,5 @@ class Checks:
 
 
 def _number(value: object) -> int | None:
-    """Return a number; rows of ``level3`` have it as text."""
-    if isinstance(value, str) and value.isdecimal() and len(value) < 20:
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    number = number_or_same(value)
+    return number if isinstance(number, int) and not isinstance(number, bool) else None

@@ -20,7 +20,7 @@ from .derive import timestamp_at
 from .envelopes import envelope, l2_snapshot_of_size
 from .keys import CdpKey
 from .minute import Key
-from .venue import Answer
+from .venue import Answer, request_of
 
 __all__ = ["CdpSession", "CdpVenue"]
 
@@ -103,10 +103,7 @@ class CdpVenue:
             payload: The request as received.
             now: The exchange's clock, in seconds since the epoch.
         """
-        try:
-            request = msgspec.json.decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return Answer((self.error(_AUTHENTICATION_FAILURE),), request=payload.decode(errors="replace"))
+        request = request_of(payload)
         before = session.keys
         words = self._carry_out(session, request, now) if isinstance(request, dict) else _AUTHENTICATION_FAILURE
         if words:

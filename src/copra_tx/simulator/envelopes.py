@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["UNNUMBERED", "envelope", "events_of", "heartbeat", "l2_snapshot_of_size", "numbered"]
+__all__ = ["UNNUMBERED", "envelope", "events_of", "futures_balance", "heartbeat", "l2_snapshot_of_size", "numbered"]
 
 Event = dict[str, Any]
 
@@ -75,6 +75,16 @@ def heartbeat(time: str, counter: int) -> Event:
     """Return the event of ``heartbeats`` at one second; ``current_time`` is in Go's own format."""
     shown = time.replace("T", " ").removesuffix("Z")
     return {"current_time": f"{shown} +0000 UTC m=+{counter}.000000000", "heartbeat_counter": counter}
+
+
+def futures_balance() -> Event:
+    """Return the event of ``futures_balance_summary``: an account that has money, and never had a future (seen)."""
+    amounts = dict.fromkeys(("futures_buying_power", "total_usd_balance", "cbi_usd_balance"), "1000.00")
+    none = ("cfm_usd_balance", "total_open_orders_hold_amount", "unrealized_pnl", "daily_realized_pnl")
+    none += ("initial_margin", "available_margin", "liquidation_threshold", "liquidation_buffer_amount")
+    amounts |= dict.fromkeys(none, "0") | {"liquidation_buffer_percentage": "1000"}
+    windows = dict.fromkeys(("intraday_margin_window_measure", "overnight_margin_window_measure"))
+    return {"type": "snapshot", "fcm_balance_summary": amounts | windows}
 
 
 def l2_snapshot_of_size(size: int, product_id: str, *, client_id: bool) -> bytes:

@@ -62,7 +62,8 @@ class SimulatedExchange(ExchangeFaults, Service):
     among them.
 
     With ``feed="advanced"`` the same market is told on the Advanced Trade feed: ``level2``, ``market_trades`` (a trade
-    a message), ``ticker``, ``ticker_batch``, ``status`` and ``heartbeats``; ``user`` begins with an empty snapshot.
+    a message), ``ticker``, ``ticker_batch``, ``status`` and ``heartbeats``; ``user`` and
+    ``futures_balance_summary`` begin with a snapshot of an account without orders and futures.
     REST stays that of Exchange.
 
     On the same port there is the public part of REST (``rest_url``): ``/time``, ``/products`` and, of each product,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from . import derive
-from .envelopes import envelope, events_of, heartbeat
+from .envelopes import envelope, events_of, futures_balance, heartbeat
 
 if TYPE_CHECKING:
     from .minute import Key
@@ -39,7 +39,7 @@ class TranslatedMarket:
     A market told in the language of the Advanced Trade feed; the frames have no numbers yet.
 
     The counter of ``heartbeats`` follows the heartbeats of one product. ``candles``, ``user`` (but for an empty
-    snapshot) and ``futures_balance_summary`` stay silent: of these nothing was recorded.
+    snapshot) and ``futures_balance_summary`` (likewise) stay silent: of these nothing was recorded.
 
     Args:
         market: The market.
@@ -94,13 +94,15 @@ class TranslatedMarket:
         Return what a new subscriber gets before the message at ``position``.
 
         Returns:
-            Type and bytes of the snapshot of ``level2``, ``market_trades``, ``status`` or ``user``; ``None`` for every
-            other channel.
+            Type and bytes of the snapshot of ``level2``, ``market_trades``, ``status``, ``user`` or
+            ``futures_balance_summary``; ``None`` for every other channel.
         """
         channel, product = key
         if channel == "user":
             event = {"type": "snapshot", "orders": [], "positions": {}}
             return "user", self._frame("user", self._time(position), [event])
+        if channel == "futures_balance_summary":
+            return channel, self._frame(channel, self._time(position), [futures_balance()])
         source = ("status", "") if channel == "status" else (_TOLD_FROM.get(channel, ""), product)
         greeting = self._market.greeting(source, position)
         if greeting is None:

@@ -20,7 +20,7 @@ from .derive import snapshot_of_size
 from .keys import CLOCK_TOLERANCE, ApiKey
 from .minute import Key
 
-__all__ = ["Allowance", "Answer", "Session", "Venue", "venue_name"]
+__all__ = ["Allowance", "Answer", "Session", "Venue", "request_of", "venue_name"]
 
 UNPARSABLE = b"invalid (un)subscribe msg"
 """What the venue answers to a request it cannot parse. It is not JSON."""
@@ -44,6 +44,14 @@ _SIGNED = frozenset({"level2", "level3", "full", "user", "balance"})
 def venue_name(channel: str) -> str:
     """Return a channel's name as the venue writes it in its answers."""
     return _ECHOED.get(channel, channel)
+
+
+def request_of(payload: bytes) -> object:
+    """Return a request, decoded; the raw text if it is not JSON."""
+    try:
+        return msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return payload.decode(errors="replace")
 
 
 @dataclass(slots=True)
@@ -242,10 +250,7 @@ class Venue:
             payload: The request as received.
             now: The exchange's clock, in seconds since the epoch.
         """
-        try:
-            request = msgspec.json.decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return Answer((("", UNPARSABLE),), request=payload.decode(errors="replace"))
+        request = request_of(payload)
         if not isinstance(request, dict) or not isinstance(request.get("timestamp", ""), str):
             return Answer((("", UNPARSABLE),), request=request)
         is_subscribe = request.get("type") == "subscribe"

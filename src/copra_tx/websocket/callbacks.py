@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from twisted.python.failure import Failure
+
 from copra_tx.errors import ClientClosedError, LineError, SubscriptionError
 
 from .state import State
@@ -147,6 +149,10 @@ class Callbacks:
     def call(self, name: str, callback: Callable[..., object], *arguments: object) -> None:
         """Call a further callback of the user's, guarded and in its turn."""
         self._delivery.deliver(name, callback, *arguments)
+
+    def failed(self, name: str, *arguments: object) -> None:
+        """Log and count the exception that is being handled; a callback raised it that another one called."""
+        self._delivery.failed(Failure(), name, arguments)
 
     def tell(self, error: SubscriptionError) -> None:
         """Call ``on_error`` with an error of ours that no caller waits for."""

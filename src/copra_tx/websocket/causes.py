@@ -25,11 +25,13 @@ _PLAIN: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = 
     (error.ConnectionDone, "the server ended the connection without a close frame"),
 )
 
+_ENDS = (error.ConnectionDone, error.ConnectionLost)
+
 # What OpenSSL says, depending on its release, when the answer to its greeting was no TLS at all.
 _NOT_TLS = {"wrong version number", "packet length too long", "record layer failure", "http request"}
 
 
-def describe(reason: Failure, host: str, port: int) -> LineError:
+def describe(reason: Failure, host: str, port: int, *, before: str = "") -> LineError:
     """
     Return a failed attempt or a lost connection as an error of ours.
 
@@ -37,6 +39,7 @@ def describe(reason: Failure, host: str, port: int) -> LineError:
         reason: As ``clientConnectionFailed`` or ``connectionLost`` gets it. A ``LineError`` is returned as it is.
         host: What was dialled.
         port: What was dialled.
+        before: What should have come before the end, where that is an answer of HTTP; else it is a close frame.
 
     Returns:
         A ``HostNotFoundError``, ``DialError``, ``CertificateError`` or ``TlsError``, or a plain ``LineError``. Its
@@ -54,7 +57,13 @@ def describe(reason: Failure, host: str, port: int) -> LineError:
             return DialError(host, port, _system_words(value))
         case VerificationError() | NoIdentityError() | SSL.Error() | ssl.SSLError():
             return _describe_tls(value, host)
-    return LineError(next((words for kinds, words in _PLAIN if isinstance(value, kinds)), _own_words(value)))
+    return LineError(_plain_words(value, before))
+
+
+def _plain_words(value: BaseException | None, before: str) -> str:
+    if before and isinstance(value, _ENDS) and not isinstance(value, error.ConnectionAborted):
+        return f"the connection ended before {before}"
+    return next((words for kinds, words in _PLAIN if isinstance(value, kinds)), _own_words(value))
 
 
 def _own_words(value: object) -> str:

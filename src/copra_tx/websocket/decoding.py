@@ -16,6 +16,7 @@ import msgspec
 from copra_tx.errors import ConfigurationError
 from copra_tx.feed import exchange
 from copra_tx.feed.dialect import Dialect
+from copra_tx.integrity.numbers import number_or_same
 
 __all__ = ["LARGE", "NOT_JSON", "Decoding", "LazyMessage", "look_at"]
 
@@ -26,8 +27,6 @@ NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 LARGE = 64 * 1024
 """Bytes from which a message counts as one of many parts: snapshots of books, the list of all products."""
-
-_MOST_DIGITS = 20
 
 _whole = msgspec.json.Decoder().decode
 
@@ -128,9 +127,7 @@ def _make_lazily(dialect: Dialect) -> Callable[[bytes], LazyMessage]:
 
 def _numbered(row: list[Any]) -> tuple[Any, Any]:
     product_id, sequence = (*row[1:3], None, None)[:2]
-    if isinstance(sequence, str) and sequence.isdecimal() and len(sequence) < _MOST_DIGITS:
-        sequence = int(sequence)
-    return product_id, sequence
+    return product_id, number_or_same(sequence)
 
 
 def is_row(message: object) -> bool:

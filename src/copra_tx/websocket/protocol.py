@@ -19,6 +19,7 @@ from .backoff import retry_after
 from .causes import describe
 from .details import complete_details
 from .receiving import FastReceiving
+from .state import State
 from .tls import check_verified
 
 if TYPE_CHECKING:
@@ -186,20 +187,20 @@ class ClientProtocol(FastReceiving):
             reason = self.remoteCloseReason or ""
             error: LineError = ConnectionLostError(wasClean, code, reason)
         else:
-            error = self._describe_loss()
+            error = self._describe_loss("the upgrade was answered" if line.state is State.CONNECTING else "")
             code, reason = self.CLOSE_STATUS_CODE_ABNORMAL_CLOSE, str(error)
         line.ended(error)
         if not self._guarded(self.onClose, wasClean, code, reason):
             self.factory.callbacks.deliver_close(wasClean, code, reason)
         line.settle()
 
-    def _describe_loss(self) -> LineError:
+    def _describe_loss(self, before: str) -> LineError:
         if self._cause is not None:
             return self._cause
         if self.droppedByMe and self.wasNotCleanReason:
             return LineError(str(self.wasNotCleanReason))
         reason = self._transport_reason or connectionDone
-        return describe(reason, self.factory.host, self.factory.port)
+        return describe(reason, self.factory.host, self.factory.port, before=before)
 
     def _guarded(self, hook: Callable[..., object], *arguments: object) -> bool:
         """Call a hook that may be overridden; tell whether it came to its end."""

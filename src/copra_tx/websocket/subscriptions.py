@@ -42,7 +42,8 @@ class Subscriptions:
         is_selective: Whether anything was unwanted on this connection, so that what arrives must be looked at with
             ``accepts``: a server sends nothing that it was not asked for.
         silent_types: Types of messages that only what is subscribed to silently brings.
-        plain_types: Types of messages that are wanted, whatever they are about.
+        plain_types: Types of messages that are wanted, whatever they are about, and tell nothing of the line:
+            all but heartbeats.
     """
 
     def __init__(
@@ -224,7 +225,8 @@ class Subscriptions:
         self._know_plain()
 
     def _know_plain(self) -> None:
-        self.plain_types = frozenset() if self.is_selective else self._dialect.message_types - self.silent_types
+        watched = self.silent_types | {self._dialect.heartbeat}
+        self.plain_types = frozenset() if self.is_selective else self._dialect.message_types - watched
 
     def _beyond_held(self, channel: Channel) -> Channel | None:
         held = self._held.get(channel.name)

@@ -13,6 +13,8 @@ from copra_tx.integrity.deadlines import HEARTBEAT, Deadlines, Stall
 from copra_tx.integrity.gaps import Gap
 from copra_tx.integrity.lag import Lag, seconds_of
 
+from .channel import Channel
+
 if TYPE_CHECKING:
     from .client import Client
     from .delivery import Delivery
@@ -30,6 +32,9 @@ SUSPICIOUS_OFFSET = 20.0
 
 LARGE_READ = 1024
 """Bytes in a step that are more than pongs: part of a large message, behind which heartbeats may wait."""
+
+_OF_THE_LINE = frozenset(("",))
+"""In place of products, where heartbeats are those of the whole connection."""
 
 
 class Watch:
@@ -130,14 +135,17 @@ class Watch:
         pending = {channel.name: channel.product_ids for channel in self._ledger.missing()}
         self.checks.subscribed(confirmed, pending)
         self._awaits_data = any(not self._channels[name].is_quiet for name in (*confirmed, *pending))
-        beating = self._ledger.held.get(self._heartbeat, frozenset())
-        if self._heartbeat in self._ledger.held and not self._channels[self._heartbeat].needs_products:
-            beating = frozenset(("",))  # the heartbeats of the whole connection
+        held = self._ledger.held.get(self._heartbeat)
+        beating = held or frozenset()
+        awaited = self._ledger.silent.asked
+        if not self._channels[self._heartbeat].needs_products:
+            beating = _OF_THE_LINE if held is not None else frozenset()
+            awaited = _OF_THE_LINE if self._client.options.heartbeats else frozenset()
         self.deadlines.subscribed(
             beating,
             self._clock.seconds(),
             awaits_data=self._awaits_data,
-            awaits_heartbeats=not self._ledger.silent.asked <= beating,
+            awaits_heartbeats=not awaited <= beating,
         )
         self.deadlines.left(self._channels.keys() - confirmed.keys())
 
@@ -297,6 +305,8 @@ class Watch:
             self._client.line.abort(StallError(stall.what, stall.seconds, stall.product_ids))
         elif stall.what != HEARTBEAT:
             self._client.renew(self._ledger.wanted[stall.what])
+        elif stall.product_ids == _OF_THE_LINE:
+            self._client.renew(Channel(self._heartbeat))
         else:
             wanted = self._ledger.wanted.get(self._heartbeat)
             products = stall.product_ids & wanted.product_ids if wanted is not None else frozenset[str]()
