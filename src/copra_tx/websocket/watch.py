@@ -192,6 +192,8 @@ class Watch:
         self.deadlines.traded(showing, now, since - 2 * STEP)
 
     def _tell_gaps(self, gaps: Iterable[Gap]) -> None:
+        if self._client.dialect.is_numbered:  # where each message has a number, whoever reads them counts
+            return
         counters = self._client.counters
         counters.late, counters.repeated = self.checks.late, self.checks.repeated
         for gap in gaps:
