@@ -8,8 +8,19 @@ the day or of a busy machine.
 from __future__ import annotations
 
 import hypothesis
+import pytest
 
 pytest_plugins = ["support.strictness", "support.reactors"]
 
 hypothesis.settings.register_profile("deterministic", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("deterministic")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare how long the soak is."""
+    parser.addoption(
+        "--schedules",
+        type=int,
+        metavar="N",
+        help="live through this many schedules of faults, in tests marked as slow; without it 500, in ordinary ones",
+    )

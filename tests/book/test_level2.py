@@ -354,3 +354,32 @@ def test_the_prices_of_an_update_can_be_listed() -> None:
     assert list(book.prices_in(update(("buy", "1", "0"), product="ETH-USD"))) == []
     assert list(book.prices_in(update() | {"changes": ["x", None, []]})) == []
     assert list(book.prices_in(update() | {"changes": None})) == []
+
+
+def numbered(number: int, kind: str, price: str) -> dict[str, Any]:
+    level = {"side": "bid", "event_time": "2026-09-07T23:37:22Z", "price_level": price, "new_quantity": "1"}
+    event = {"type": kind, "product_id": "BTC-USD", "updates": [level]}
+    return {"channel": "l2_data", "timestamp": "2026-09-07T23:37:22Z", "sequence_num": number, "events": [event]}
+
+
+def test_of_numbered_messages_those_that_come_late_or_again_are_passed_over() -> None:
+    """What they say was replaced by what came before them."""
+    book = Level2Book("BTC-USD", is_numbered=True)
+    for late in numbered(4, "snapshot", "9"), numbered(3, "update", "9"), numbered(2, "snapshot", "9"):
+        book.clear()
+        assert book.apply(numbered(4, "snapshot", "5"))
+        assert not book.is_snapshot(late)
+        assert not book.apply(late)
+        assert book.apply(numbered(5, "update", "6"))
+        assert book.bids() == levels(("6", "1"), ("5", "1"))
+    assert book.faults.late == 3
+
+
+@pytest.mark.parametrize("number", [None, "3", 1.5])
+def test_a_message_without_a_number_is_taken_as_it_comes(number: Any) -> None:
+    book = Level2Book("BTC-USD", is_numbered=True)
+    book.apply(numbered(4, "snapshot", "5"))
+    assert book.apply(numbered(5, "update", "6") | {"sequence_num": number})
+    assert book.apply(numbered(5, "update", "7"))
+    assert len(book.bids()) == 3
+    assert book.faults.late == 0

@@ -8,7 +8,7 @@ import pytest
 
 from copra_tx.book import Book, BookState
 from copra_tx.books import BookClient
-from copra_tx.books.keeping import PATIENCE
+from copra_tx.books.keeping import PATIENCE, SMALL
 from copra_tx.errors import BookUntrustedError
 from copra_tx.integrity.gaps import Gap
 from copra_tx.websocket import Channel
@@ -211,3 +211,34 @@ def test_a_book_that_goes_and_comes_back_while_the_product_stays_held_gets_a_sna
     venue.say("l2_data", levels("snapshot", BTC, "6"))
     world.advance(0)
     assert bids(client, BTC) == ["6"]
+
+
+def test_a_frame_that_comes_late_does_no_harm_to_the_snapshot_after_it(world: World) -> None:
+    client: Any = world.client(Channel("level2", BTC), kind=Recorder, feed="advanced")
+    venue = Venue(world)
+    venue.answer_all()
+    venue.say("l2_data", levels("snapshot", BTC, "5"))
+    late = venue.number
+    venue.lose()
+    venue.say("l2_data", levels("update", BTC, "6"))
+    world.advance(0)
+    venue.answer_all()
+    venue.say("l2_data", levels("snapshot", BTC, "7"))
+    venue.say("l2_data", levels("update", BTC, "9"), sequence_num=late)
+    world.advance(0)
+    assert [gap.recovered for gap in client.gaps] == [False, True]
+    assert client.books[BTC].best_bid == (7, 1)
+
+
+def test_a_large_snapshot_that_is_repeated_while_it_is_built_is_built_to_its_end(world: World) -> None:
+    client: Any = world.client(Channel("level2", BTC), kind=Recorder, feed="advanced")
+    venue = Venue(world)
+    venue.answer_all()
+    event = levels("snapshot", BTC, "5")
+    event["updates"] = [event["updates"][0] | {"price_level": str(price)} for price in range(1, SMALL * 3)]
+    number = venue.say("l2_data", event)["sequence_num"]
+    venue.say("l2_data", event, sequence_num=number)
+    for _ in range(10):
+        world.advance(0)
+    assert client.books[BTC].state is BookState.LIVE
+    assert client.counters.repeated == 1

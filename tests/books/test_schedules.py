@@ -1,45 +1,65 @@
-"""Whatever goes wrong: a book is the venue's at its own sequence or not ``LIVE``, and ``LIVE`` again afterwards."""
+"""
+Whatever goes wrong: each number is told once, a book is right or does not say so, and afterwards all is well again.
+
+``--schedules N`` says how many seeds there are; ``support.ordeal`` what each has to live through.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
-from txaio.tx import config as txaio_config
 
-from copra_tx.book import BookState
-from support.keepers import BTC, Venue, channel, truth
-from support.reactors import FakeReactor
-from support.schedules import FaultSchedule
+from copra_tx.integrity.gaps import Gap
+from support.ordeal import KINDS, Ordeal
 
-QUIET = 45.0
-"""Seconds after the last fault: a wait of 30 s may have begun just then."""
+ORDINARY = 500
+"""Seeds of a run that says nothing else."""
 
-
-def live_through(seed: int, name: str) -> None:
-    """Live through a schedule of faults, and look at the book again and again."""
-    reactor = txaio_config.loop = FakeReactor()
-    venue = Venue(reactor, seed=seed, book_depth=20)
-    client = venue.client(channel(name))
-    book = client.books[BTC]
-    schedule = FaultSchedule(seed, channels=[name], product_ids=[BTC], ends=12.0)
-    schedule.arrange(venue.exchange, reactor)
-    looked = 0
-    while reactor.seconds() < schedule.ends + QUIET:
-        venue.pass_time(0.5)
-        if book.state is BookState.LIVE:
-            looked += 1
-            assert truth(venue, book), f"{schedule!r} at {reactor.seconds()}"
-    assert book.state is BookState.LIVE, f"{schedule!r}: {book.faults}"
-    assert looked > 20
-    venue.end()
+BLOCK = 20
+"""Seeds that are one test."""
 
 
-@pytest.mark.parametrize("name", ["full", "level3"])
-@pytest.mark.parametrize("seed", range(8))
-def test_a_book_is_right_or_says_that_it_is_not(seed: int, name: str) -> None:
-    live_through(seed, name)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make blocks of the seeds; the many that somebody asks for are for the soak."""
+    if "seeds" not in metafunc.fixturenames:
+        return
+    asked: int | None = metafunc.config.getoption("schedules")
+    count = ORDINARY if asked is None else asked
+    blocks = [range(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]
+    marks = () if asked is None else (pytest.mark.slow,)
+    metafunc.parametrize("seeds", [pytest.param(block, id=f"{block[0]}-{block[-1]}", marks=marks) for block in blocks])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(100, 350))
-def test_a_book_is_right_whatever_the_seed(seed: int) -> None:
-    live_through(seed, ("full", "level3")[seed % 2])
+def test_nothing_is_silent_and_no_book_is_wrong(seeds: range) -> None:
+    happened: Counter[str] = Counter()
+    for seed in seeds:
+        ordeal = Ordeal(seed)
+        ordeal.live_through()
+        happened += ordeal.happened
+    if len(seeds) == BLOCK:
+        assert min(happened[name] for name in ("gaps", "missing", "repeated", "lines", "close")) > 0
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(35, id="a heartbeat comes after late frames, and the count of these stays"),
+        pytest.param(80, id="a late frame of levels comes after the newer snapshot"),
+        pytest.param(765, id="the last trade comes with a new subscription, after heartbeats told it missing"),
+    ],
+)
+def test_what_went_wrong_once_does_not_again(seed: int) -> None:
+    Ordeal(seed).live_through()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_seed_is_the_same_ordeal(kind: str) -> None:
+    runs = []
+    for _ in range(2):
+        ordeal = Ordeal(3, kind)
+        ordeal.live_through()
+        gaps = [entry for entry in ordeal.client.log if isinstance(entry, Gap)]
+        runs.append((ordeal.happened, gaps, len(ordeal.client.log)))
+    assert runs[0] == runs[1]
+    assert runs[0][1]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copra_tx.integrity.gaps import Gap
-from copra_tx.integrity.sequences import HEARTBEAT, MOST_OPEN, RECONNECTION, SKIPPED, Sequences
+from copra_tx.integrity.gaps import MOST_OPEN, Gap
+from copra_tx.integrity.sequences import HEARTBEAT, RECONNECTION, SKIPPED, Sequences
 
 
 def told(sequences: Sequences, *numbers: int, product: str = "BTC-USD") -> list[Gap]:
@@ -163,3 +163,15 @@ def test_each_missing_number_is_told_exactly_once(numbers: list[int], drops: lis
     assert closed == {
         (one.expected, one.received) for one in opened if seen.issuperset(range(one.expected, one.received))
     }
+
+
+def test_the_first_of_a_new_line_may_close_the_last_gap_of_the_one_before(sequences: Sequences) -> None:
+    """As the last trade does, which comes again with a subscription, and which only heartbeats had told of."""
+    product = "BTC-USD"
+    sequences.observe(product, 5)
+    sequences.announced(product, 6)
+    assert sequences.announced(product, 6) == (gap(6, 7, HEARTBEAT),)
+    sequences.connection_lost()
+    assert sequences.observe(product, 6, may_repeat=True) == (gap(6, 7, HEARTBEAT, recovered=True),)
+    assert (sequences.late, sequences.repeated) == (1, 0)
+    assert sequences.observe(product, 7) == ()

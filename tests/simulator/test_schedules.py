@@ -35,9 +35,9 @@ def _run(reactor: FakeReactor, seed: int, **arguments: Any) -> Any:
         pacer=Pacer(reactor, rate=1000, burst=1000),
     )
     client.jitter = 0.0  # no other chance is left
-    schedule = FaultSchedule(seed, channels=["full"], product_ids=[BTC], **arguments)
+    schedule = FaultSchedule(seed, [("full", BTC)], **arguments)
     schedule.arrange(hall.exchange, reactor)
-    hall.pass_time(schedule.ends + 15.0)
+    hall.pass_time(schedule.ends + 30.0)  # a wait of so many seconds may have begun just then
     until = len(client.messages)
     hall.pass_time(10.0)
     quiet = client.messages[until:]
@@ -53,13 +53,13 @@ def _holes(client: Any) -> list[tuple[int, int]]:
 
 
 def test_a_schedule_depends_on_its_seed_alone() -> None:
-    one, same, other = (FaultSchedule(seed, channels=["full"], product_ids=[BTC]) for seed in (1, 1, 2))
+    one, same, other = (FaultSchedule(seed, [("full", BTC)]) for seed in (1, 1, 2))
     assert one.faults == same.faults != other.faults
     assert repr(one) == repr(same)
 
 
 def test_every_fault_is_there_some_time() -> None:
-    schedules = [FaultSchedule(seed, channels=["full", "level3"], product_ids=[BTC]) for seed in range(100)]
+    schedules = [FaultSchedule(seed, [("full", BTC), ("level3", BTC)]) for seed in range(100)]
     names = Counter(fault.name for schedule in schedules for fault in schedule.faults)
     assert set(names) == {*FEED_FAULTS, *REST_FAULTS}
     assert min(names.values()) > 30

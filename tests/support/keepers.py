@@ -84,7 +84,7 @@ class Venue(Hall):
         for client in self.clients:
             client.close()
         self.exchange.stopService()
-        self.pass_time(10.0)
+        self.pass_time(10.0, step=1.0)
         assert self._reactor.getDelayedCalls() == []
 
 

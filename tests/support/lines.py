@@ -54,6 +54,7 @@ class MemoryTransport:
         self._clock, self._host, self._peer_address = clock, host, peer
         self._written = bytearray()
         self._in_flight: list[bytes] = []
+        self._is_delivery_due = False
         self._unread: list[bytes] = []
 
     def connect(self, protocol: IProtocol) -> None:
@@ -97,7 +98,9 @@ class MemoryTransport:
         if self.connected and not self.disconnecting:
             self._written += data
             self._in_flight.append(data)
-            self._clock.callLater(0, self._deliver)
+            if not self._is_delivery_due:
+                self._is_delivery_due = True
+                self._clock.callLater(0, self._deliver)
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """Write them as one."""
@@ -116,6 +119,7 @@ class MemoryTransport:
             self._clock.callLater(0, self._end, ConnectionAborted(), ConnectionLost())
 
     def _deliver(self) -> None:
+        self._is_delivery_due = False
         if self.peer is not None and not self.frozen:
             data, self._in_flight = b"".join(self._in_flight), []
             if data:

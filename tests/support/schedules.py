@@ -4,7 +4,7 @@ Seeded schedules of faults, for tests that must hold whatever goes wrong.
 In simulated time, over an order flow::
 
     hall = Hall(fake_reactor, seed=seed, products=["BTC-USD"])
-    schedule = FaultSchedule(seed, channels=["full"], product_ids=["BTC-USD"])
+    schedule = FaultSchedule(seed, [("full", "BTC-USD")])
     client = ...  # dials hall.exchange.url on fake_reactor
     schedule.arrange(hall.exchange, fake_reactor)
     hall.pass_time(schedule.ends)  # everything goes wrong
@@ -19,7 +19,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
@@ -30,6 +30,8 @@ __all__ = ["FEED_FAULTS", "REST_FAULTS", "Fault", "FaultSchedule"]
 
 FEED_FAULTS = ("skip", "repeat", "reorder", "stall", "drop", "hang_up", "refuse_upgrades")
 REST_FAULTS = ("serve_old_books", "serve_early_books", "refuse_requests", "delay_requests", "cut_requests")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,7 @@ class FaultSchedule:
 
     Args:
         seed: Where chance begins.
-        channels: Channels whose messages are skipped, repeated and reordered.
-        product_ids: Their products.
+        streams: Channel and product of the messages that are skipped, repeated and reordered; ``None`` for any product.
         kinds: Which faults there may be.
         count: How many there are.
         begins: Before this nothing goes wrong, in seconds.
@@ -69,16 +70,15 @@ class FaultSchedule:
     def __init__(
         self,
         seed: int,
+        streams: Sequence[tuple[str, str | None]],
         *,
-        channels: Sequence[str],
-        product_ids: Sequence[str],
         kinds: Sequence[str] = (*FEED_FAULTS, *REST_FAULTS),
         count: int = 8,
         begins: float = 1.0,
         ends: float = 20.0,
     ) -> None:
         self._random = random.Random(f"faults {seed}")
-        self._channels, self._product_ids, self._kinds = channels, product_ids, kinds
+        self._streams, self._kinds = streams, kinds
         self.ends = ends
         faults = [self._fault(begins + self._random.random() * (ends - begins)) for _ in range(count)]
         self.faults = tuple(sorted(faults, key=lambda fault: fault.at))
@@ -101,9 +101,12 @@ class FaultSchedule:
         name = self._any(self._kinds)
         arguments: dict[str, Any] = {}
         if name in {"skip", "repeat", "reorder"}:
-            arguments = {"channel": self._any(self._channels), "product_id": self._any(self._product_ids)}
+            channel, product_id = self._any(self._streams)
+            arguments = {"channel": channel, "product_id": product_id}
         if name in {"skip", "repeat", "reorder", "refuse_upgrades", *REST_FAULTS}:
             arguments["count"] = 1 + self._below(3)
+        if name == "stall":
+            arguments["pongs"] = self._below(4) > 0
         if name == "reorder":
             arguments["behind"] = 1 + self._below(4)
         if name in {"serve_old_books", "serve_early_books", "delay_requests"}:
@@ -117,5 +120,5 @@ class FaultSchedule:
     def _below(self, number: int) -> int:
         return int(self._random.random() * number)
 
-    def _any(self, choices: Sequence[str]) -> str:
+    def _any(self, choices: Sequence[T]) -> T:
         return choices[self._below(len(choices))]

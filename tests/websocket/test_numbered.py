@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -85,7 +86,23 @@ def test_late_and_repeated_frames_are_counted_and_handed_over(world: World) -> N
     venue.server.say(message)
     settle(world)
     assert kinds(client) == ["market_trades"] * 4
-    assert client.counters.late == 2
+    assert (client.counters.late, client.counters.repeated) == (0, 2)
+
+
+@pytest.mark.parametrize("beats", [True, False])
+def test_a_frame_that_comes_late_closes_its_gap(world: World, beats: bool) -> None:
+    client, venue = joined(world, TRADES, heartbeats=beats)
+    late = venue.number
+    venue.lose()
+    venue.say("market_trades", trade("BTC-USD"))
+    venue.say("market_trades", trade("BTC-USD"), sequence_num=late)
+    venue.number -= 1
+    venue.say("heartbeats", {"heartbeat_counter": 1})
+    settle(world)
+    assert kinds(client)[:4] == ["gap", "market_trades", "gap", "market_trades"]
+    assert client.gaps[1] == replace(client.gaps[0], recovered=True)
+    counters = client.counters
+    assert (counters.gaps, counters.missing, counters.late, counters.repeated) == (1, 1, 1, 0)
 
 
 def test_what_cannot_be_read_leaves_a_gap(world: World) -> None:

@@ -35,7 +35,8 @@ class Level2Book(Book[str]):
     Args:
         product_id: The product.
         is_numbered: Whether its messages come in an order that the owner checks, as on Advanced Trade, where every
-            frame has a number: the owner calls ``distrust`` when one is missing, and ``verified`` is ``'sequence'``.
+            frame has a number: the owner calls ``distrust`` when one is missing, and ``verified`` is ``'sequence'``. Of
+            one connection, a frame that comes late or again is passed over then; ``clear`` before the next.
         wire_id: The name under which the product comes in ``l2_data``, where that is another one: Advanced Trade sends
             the book of ``XLM-USDC`` as that of ``XLM-USD``.
     """
@@ -50,6 +51,12 @@ class Level2Book(Book[str]):
         )  # which stay the same
         self._sides = {"buy": bids, "bid": bids, "sell": asks, "offer": asks}
         self._waiting: deque[Any] = deque()
+        self._is_numbered, self._newest = is_numbered, -1
+
+    def clear(self) -> None:
+        """Forget everything but the faults; for a line that was lost."""
+        super().clear()
+        self._newest = -1
 
     def apply(self, message: Any) -> bool:
         """
@@ -89,6 +96,7 @@ class Level2Book(Book[str]):
             mine.levels.update(theirs.levels)
             mine.keys += theirs.keys
         self.time, self.verified, self.state = other.time, other.verified, other.state
+        self._newest = other._newest
 
     def prices_in(self, message: Any) -> Iterator[Any]:
         """Yield the prices that an update is about; a snapshot is about all there are."""
@@ -101,8 +109,8 @@ class Level2Book(Book[str]):
                 yield from change[1:2] if isinstance(change, list | tuple) else ()
 
     def is_snapshot(self, message: Any) -> bool:
-        """Tell whether a message brings a snapshot of this product."""
-        return any(kind == "snapshot" for kind, _ in self._parts(message))
+        """Tell whether a message brings a snapshot of this product, and not one that comes late."""
+        return any(kind == "snapshot" for kind, _ in self._parts(message)) and not self._is_late(message)
 
     def _parts(self, message: Any) -> Iterator[tuple[str, Any]]:
         """Yield what a message holds for us, piece by piece: of which kind, and what it brings."""
@@ -125,6 +133,11 @@ class Level2Book(Book[str]):
         parts = list(self._parts(message))
         if not parts:
             return
+        if self._is_late(message):
+            self.faults.late += 1
+            return
+        if self._is_numbered and type(number := message.get("sequence_num")) is int:
+            self._newest = number
         self._note_time(message.get("time", message.get("timestamp")))
         newest = max((number for number, (kind, _) in enumerate(parts) if kind == "snapshot"), default=None)
         if newest is None:
@@ -134,6 +147,11 @@ class Level2Book(Book[str]):
             self._empty(_SYNCING)
             self._waiting.extend(changes for _, changes in parts[newest + 1 :])
             yield from self._rebuild(parts[newest][1])
+
+    def _is_late(self, message: Any) -> bool:
+        """Tell whether a frame came that is newer than this one: what this one says does not hold any more."""
+        number = message.get("sequence_num") if self._is_numbered else None
+        return type(number) is int and number <= self._newest
 
     def _update(self, changes: Any) -> bool:
         if self.state is _EMPTY:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .gaps import Gap
+from .gaps import Gap, OpenGaps
 
 __all__ = ["ConnectionSequence"]
 
@@ -18,30 +18,39 @@ class ConnectionSequence:
 
     Attributes:
         expected: The number of the next frame.
-        late: Frames with a number that was passed already: repeated, or out of order.
+        late: Frames that came after they had been told missing.
+        repeated: Frames whose number had come already.
 
     Source: Coinbase docs, Advanced Trade, "WebSocket" AsyncAPI file ("per-connection"), and a live observation of
     2026-08-27. (The overview page still says "for each product".)
     """
 
-    __slots__ = ("expected", "late")
+    __slots__ = ("_open", "expected", "late", "repeated")
 
     def __init__(self) -> None:
         self.expected = 0
-        self.late = 0
+        self.late = self.repeated = 0
+        self._open = OpenGaps()
 
     def observe(self, number: object) -> Gap | None:
         """
         Take the ``sequence_num`` of a frame.
 
         Returns:
-            What is missing before it. ``None`` if nothing is, or if it is no number.
+            What is missing before it, or the gap that is closed by it. ``None`` if there is neither, or if it is no
+            number.
         """
         if not isinstance(number, int) or isinstance(number, bool):
             return None
         expected = self.expected
         if number < expected:
-            self.late += 1
-            return None
+            is_late, recovered = self._open.take(number)
+            self.late += is_late
+            self.repeated += not is_late
+            return recovered
         self.expected = number + 1
-        return Gap("", "", expected, number, number - expected, CAUSE) if number > expected else None
+        if number == expected:
+            return None
+        gap = Gap("", "", expected, number, number - expected, CAUSE)
+        self._open.add(gap)
+        return gap

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_right
+from dataclasses import dataclass, replace
 
-__all__ = ["Gap"]
+__all__ = ["MOST_OPEN", "Gap", "OpenGaps"]
+
+MOST_OPEN = 100
+"""Gaps of one counter that late messages can still close; the oldest ones are given up first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +41,48 @@ class Gap:
         if self.recovered:
             return f"{about}: {what} came late ({numbers})"
         return f"{about}: {what} missing ({self.cause}; {numbers})"
+
+
+class OpenGaps:
+    """The gaps of one counter that were told, and what of them has not come yet."""
+
+    def __init__(self) -> None:
+        self._open: list[_OpenGap] = []
+
+    def add(self, gap: Gap) -> None:
+        """Wait for what is missing."""
+        self._open.append(_OpenGap(gap))
+        del self._open[:-MOST_OPEN]
+
+    def take(self, number: int) -> tuple[bool, Gap | None]:
+        """
+        Take a number that came after it was passed.
+
+        Returns:
+            Whether it was waited for; and the gap, as recovered, if it was the last of one.
+        """
+        for one in reversed(self._open):
+            if one.take(number):
+                if one.ranges:
+                    return True, None
+                self._open.remove(one)
+                return True, replace(one.gap, recovered=True)
+        return False, None
+
+
+class _OpenGap:
+    """A gap and what of it has not come yet: ranges from the first to the last number, in order."""
+
+    def __init__(self, gap: Gap) -> None:
+        self.gap = gap
+        self.ranges = [(gap.expected, gap.received - 1)]
+
+    def take(self, number: int) -> bool:
+        """Take a number away; tell whether it was there."""
+        index = bisect_right(self.ranges, number, key=lambda one: one[0]) - 1
+        if index < 0 or self.ranges[index][1] < number:
+            return False
+        first, last = self.ranges[index]
+        rest = [(first, number - 1), (number + 1, last)]
+        self.ranges[index : index + 1] = [one for one in rest if one[0] <= one[1]]
+        return True

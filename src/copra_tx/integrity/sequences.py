@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
-from .gaps import Gap
+from .gaps import Gap, OpenGaps
 
 __all__ = ["HEARTBEAT", "RECONNECTION", "SKIPPED", "Sequences"]
 
@@ -18,9 +16,6 @@ HEARTBEAT = "the heartbeat was ahead"
 
 RECONNECTION = "the line was lost"
 """Cause of a gap: it lies between the last message of one connection and the first one of the next."""
-
-MOST_OPEN = 100
-"""Gaps of one product that late messages can still close; the oldest ones are given up first."""
 
 
 class Sequences:
@@ -48,7 +43,7 @@ class Sequences:
         self.late = self.repeated = 0
         self._before: dict[str, int] = {}  # the highest number of earlier connections
         self._announced: dict[str, int] = {}
-        self._open: dict[str, list[_OpenGap]] = {}
+        self._open: dict[str, OpenGaps] = {}
 
     def observe(self, product_id: str, number: int, *, may_repeat: bool = False) -> Sequence[Gap]:
         """
@@ -66,10 +61,11 @@ class Sequences:
         if cell is not None:
             last = cell[0]
         else:
-            cause, last = RECONNECTION, self._before.pop(product_id, number)
-            cell = self.last[product_id] = [last]
-            if last == number:  # the first one ever; or the one before the line was lost, again
+            before = self._before.pop(product_id, None)
+            cell = self.last[product_id] = [number if before is None else before]
+            if before is None:  # the first one ever
                 return ()
+            cause, last = RECONNECTION, before
         if number <= last:
             return self._behind(product_id, number, may_repeat=may_repeat)
         cell[0] = number
@@ -111,37 +107,11 @@ class Sequences:
 
     def _gap(self, product_id: str, expected: int, received: int, cause: str) -> Gap:
         gap = Gap(self.channel, product_id, expected, received, received - expected, cause)
-        gaps = self._open.setdefault(product_id, [])
-        gaps.append(_OpenGap(gap))
-        del gaps[:-MOST_OPEN]
+        self._open.setdefault(product_id, OpenGaps()).add(gap)
         return gap
 
     def _behind(self, product_id: str, number: int, *, may_repeat: bool) -> Sequence[Gap]:
-        gaps = self._open.get(product_id, [])
-        for one in reversed(gaps):
-            if one.take(number):
-                self.late += 1
-                if one.ranges:
-                    return ()
-                gaps.remove(one)
-                return (replace(one.gap, recovered=True),)
-        self.repeated += not may_repeat
-        return ()
-
-
-class _OpenGap:
-    """A gap and what of it has not come yet: ranges from the first to the last number, in order."""
-
-    def __init__(self, gap: Gap) -> None:
-        self.gap = gap
-        self.ranges = [(gap.expected, gap.received - 1)]
-
-    def take(self, number: int) -> bool:
-        """Take a number away; tell whether it was there."""
-        index = bisect_right(self.ranges, number, key=lambda one: one[0]) - 1
-        if index < 0 or self.ranges[index][1] < number:
-            return False
-        first, last = self.ranges[index]
-        rest = [(first, number - 1), (number + 1, last)]
-        self.ranges[index : index + 1] = [one for one in rest if one[0] <= one[1]]
-        return True
+        is_late, recovered = self._open[product_id].take(number) if product_id in self._open else (False, None)
+        self.late += is_late
+        self.repeated += not is_late and not may_repeat
+        return () if recovered is None else (recovered,)

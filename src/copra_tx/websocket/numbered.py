@@ -135,13 +135,18 @@ class NumberedReception(Reception):
         return self._presented(message)
 
     def _out_of_order(self, number: object) -> None:
-        late = self._sequence.late
-        gap = self._sequence.observe(number)
-        self._counters.late += self._sequence.late - late
-        if gap is not None:
-            self._counters.gaps += 1
+        sequence, counters = self._sequence, self._counters
+        late, repeated = sequence.late, sequence.repeated
+        gap = sequence.observe(number)
+        counters.late += sequence.late - late
+        counters.repeated += sequence.repeated - repeated
+        if gap is None:
+            return
+        if not gap.recovered:
+            counters.gaps += 1
+            counters.missing += gap.missing
             self._requests.renew_after_loss(RENEWED)
-            self._delivery.deliver("on_gap", self._client.on_gap, gap)
+        self._delivery.deliver("on_gap", self._client.on_gap, gap)
 
     def _is_data(self, message: Any) -> bool:
         try:
