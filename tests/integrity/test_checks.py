@@ -44,7 +44,7 @@ def test_every_match_has_the_next_trade_id() -> None:
     made = checks("matches")
     assert observe(made, "last_match", 1) + observe(made, "match", 2) == []
     assert observe(made, "match", 4) == [Gap("matches", BTC, 1003, 1004, 1, "a number was skipped")]
-    assert made.tracked_types == {"match"}
+    assert made.tracked_types == {"match", "last_match"}
     assert made.track == ("trade_id", {BTC: [1004]})
 
 

@@ -75,7 +75,8 @@ class Checks:
         # Where both are, a match may be one of ``full``: those of other products are looked at one by one.
         channel = "full" if tracked["full"] else "matches"
         self.track = (self._members[channel], self._sequences[channel].last)
-        self.tracked_types = frozenset(self._types[channel]) - {"last_match"} if tracked[channel] else _NOTHING
+        types = (self._types[one] for one in ("full", "matches") if tracked[one])
+        self.tracked_types = _NOTHING.union(*types)
 
     def connection_lost(self) -> None:
         """Go on with the next connection."""
