@@ -128,6 +128,26 @@ def test_who_comes_back_to_a_channel_missed_nothing() -> None:
     assert observe(made, "match", 40) == []
 
 
+# -- gaps that are filled from elsewhere
+
+
+def test_a_gap_is_filled_in_its_channel() -> None:
+    made = checks("full", "level3")
+    observe(made, "level3", 1)
+    (missing,) = observe(made, "level3", 5)
+    observe(made, "level3", 3)
+    assert made.still_missing(missing) == ((2, 2), (4, 4))
+    made.filled(missing, ((4, 4),))
+    assert observe(made, "level3", 2) == []
+    assert (made.late, made.repeated) == (1, 1)
+
+
+def test_what_may_be_told_twice() -> None:
+    made = checks("matches", "user")
+    assert made.is_doubled(BTC)
+    assert not checks("matches").is_doubled(BTC)
+
+
 # -- heartbeats
 
 

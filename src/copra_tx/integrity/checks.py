@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from copra_tx.feed.dialect import Dialect
 
 from .gaps import Gap
+from .ranges import Ranges
 from .sequences import Sequences
 
 __all__ = ["Checks"]
@@ -77,6 +78,18 @@ class Checks:
         self.track = (self._members[channel], self._sequences[channel].last)
         types = (self._types[one] for one in ("full", "matches") if tracked[one])
         self.tracked_types = _NOTHING.union(*types)
+
+    def is_doubled(self, product_id: str) -> bool:
+        """Tell whether a message of the product may be a second one, from another channel than the numbered one."""
+        return product_id in self._doubled
+
+    def still_missing(self, gap: Gap) -> Ranges:
+        """Return the numbers of a gap, told by this, that have not come since."""
+        return self._sequences[gap.channel].still_missing(gap)
+
+    def filled(self, gap: Gap, left: Ranges) -> None:
+        """Take note that all but what is left of a gap was had from elsewhere: in a message, it would be repeated."""
+        self._sequences[gap.channel].filled(gap, left)
 
     def connection_lost(self) -> None:
         """Go on with the next connection."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from .gaps import Gap
+from .ranges import Ranges
 
 __all__ = ["HEARTBEAT", "RECONNECTION", "SKIPPED", "Sequences"]
 
@@ -68,8 +69,8 @@ class Sequences:
         else:
             cause, last = RECONNECTION, self._before.pop(product_id, number)
             cell = self.last[product_id] = [last]
-            if last == number:  # the first one ever; or the one before the line was lost, again
-                return ()
+            if last == number:  # the first one ever; or the one before the line was lost, perhaps again
+                return self._behind(product_id, number, may_repeat=True)
         if number <= last:
             return self._behind(product_id, number, may_repeat=may_repeat)
         cell[0] = number
@@ -95,6 +96,21 @@ class Sequences:
             cause, last = RECONNECTION, self._before.pop(product_id, before)
         self.last[product_id] = [max(last, before)]
         return (self._gap(product_id, last + 1, before + 1, cause),) if before > last else ()
+
+    def still_missing(self, gap: Gap) -> Ranges:
+        """Return what of a gap has not come since it was told; all of it, if it is one of those that were given up."""
+        for one in self._open.get(gap.product_id, ()):
+            if one.gap == gap:
+                return tuple(one.ranges)
+        return ((gap.expected, gap.received - 1),)
+
+    def filled(self, gap: Gap, left: Ranges) -> None:
+        """Take note that what was missing of a gap was had from elsewhere, but for what is left."""
+        gaps = self._open.get(gap.product_id, [])
+        for one in [one for one in gaps if one.gap == gap]:
+            one.ranges[:] = left
+            if not left:
+                gaps.remove(one)
 
     def connection_lost(self) -> None:
         """Go on with the next connection: what is sent until then is missing."""
