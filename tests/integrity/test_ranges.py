@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +27,7 @@ def members(found: Ranges) -> set[int]:
 def test_what_is_lacking_is_all_that_is_not_there(there: set[int]) -> None:
     found = lacking(0, 40, sorted(there))
     assert members(found) == set(range(41)) - there
-    assert all(last + 1 < first for (_, last), (first, _) in zip(found, found[1:], strict=False))
+    assert all(last + 1 < first for (_, last), (first, _) in pairwise(found))
 
 
 @given(numbers, numbers)

@@ -13,6 +13,8 @@ from copra_tx.integrity.deadlines import HEARTBEAT, Deadlines, Stall
 from copra_tx.integrity.gaps import Gap
 from copra_tx.integrity.lag import Lag, seconds_of
 
+from .backfill import Backfill
+
 if TYPE_CHECKING:
     from .client import Client
     from .delivery import Delivery
@@ -75,6 +77,7 @@ class Watch:
         )
         self.checks = Checks(client.dialect)
         self.lag = Lag()
+        self._backfill = Backfill(client, clock, delivery, self.checks) if options.backfill else None
         self._look_closely: Callable[..., None] = _ignore
         self._line: ClientProtocol | None = None
         self._timer: IDelayedCall | None = None
@@ -120,6 +123,11 @@ class Watch:
             self._timer.cancel()
             self._timer = None
 
+    def closing(self) -> None:
+        """The client closes; nothing is fetched any more."""
+        if self._backfill is not None:
+            self._backfill.stop()
+
     def asked(self) -> None:
         """A request was sent."""
         self.deadlines.asked(self._clock.seconds())
@@ -129,6 +137,8 @@ class Watch:
         confirmed = {channel.name: channel.product_ids for channel in self._ledger.confirmed()}
         pending = {channel.name: channel.product_ids for channel in self._ledger.missing()}
         self.checks.subscribed(confirmed, pending)
+        if self._backfill is not None:
+            self._backfill.keep(self._ledger.wanted)
         self._awaits_data = any(not self._channels[name].is_quiet for name in (*confirmed, *pending))
         beating = self._ledger.held.get(self._heartbeat, frozenset())
         if self._heartbeat in self._ledger.held and not self._channels[self._heartbeat].needs_products:
@@ -172,6 +182,8 @@ class Watch:
             gaps = self.checks.observe(message_type, product_id, members.get("sequence"), members.get("trade_id"))
         self._tell_gaps(gaps)
         self._has_news()
+        if self._backfill is not None and self._backfill.has_given(message_type, product_id, members.get("trade_id")):
+            return False
         return message_type != self._heartbeat or not self._ledger.silent.hides(product_id, self._ledger.wanted)
 
     def _take_heartbeat(self, product_id: object, trade_id: object, now: float) -> None:
@@ -199,6 +211,8 @@ class Watch:
                 counters.gaps += 1
                 counters.missing += gap.missing
             self._delivery.deliver("on_gap", self._client.on_gap, gap)
+            if self._backfill is not None:
+                self._backfill.take(gap)
 
     # -- figures
 
