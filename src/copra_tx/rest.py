@@ -6,7 +6,7 @@ import random
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar, cast
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -26,12 +26,11 @@ from . import __version__
 from .errors import (
     CertificateError,
     ClientClosedError,
-    ConfigurationError,
     LineError,
     MessageTooLargeError,
     RestError,
 )
-from .feed.exchange import REST_URLS
+from .feed.rest_address import rest_url_of, taken_apart
 from .websocket.backoff import jittered, retry_after
 from .websocket.causes import describe
 from .websocket.dialing import make_endpoint
@@ -59,20 +58,6 @@ WORTH_A_RETRY = (None, 200, 408, 425, 429, 500, 502, 503, 504)
 _QUOTED = 200  # characters shown of an answer that is of no use
 
 T = TypeVar("T")
-
-
-def rest_url_of(feed_url: str) -> str:
-    """
-    Return the REST address that belongs to a feed's address.
-
-    Raises:
-        ConfigurationError: If the feed is none of the venue's.
-    """
-    wanted = urlsplit(feed_url)
-    for known, rest_url in REST_URLS.items():
-        if (wanted.scheme, wanted.hostname) == ("wss", urlsplit(known).hostname):
-            return rest_url
-    raise ConfigurationError(f"which REST address belongs to {feed_url!r} is not known; name it with rest_url=")
 
 
 _shared: WeakValueDictionary[object, Pacer] = WeakValueDictionary()
@@ -119,7 +104,7 @@ class RestClient:
         first_wait: float = 1.0,
     ) -> None:
         options = replace(options or Options(), transport="twisted")  # what twisted.web is made for
-        host, port, secure = _taken_apart(rest_url)
+        host, port, secure = taken_apart(rest_url)
         self.rest_url = rest_url.rstrip("/")
         self._reactor = reactor
         self._host, self._port, self._most_bytes = host, port, options.max_message_bytes
@@ -336,15 +321,3 @@ def _words(body: bytes, phrase: bytes) -> str:
 def _retry_after(headers: Headers) -> float | None:
     value, date = ((headers.getRawHeaders(name) or [""])[0] for name in ("Retry-After", "Date"))
     return retry_after(value, date)
-
-
-def _taken_apart(rest_url: str) -> tuple[str, int, bool]:
-    try:
-        parts = urlsplit(rest_url)
-        port = parts.port
-    except ValueError:
-        parts, port = urlsplit(""), None
-    if parts.scheme not in ("https", "http") or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ConfigurationError(f"rest_url is https://HOST or http://HOST:PORT, not {rest_url!r}")
-    secure = parts.scheme == "https"
-    return parts.hostname, port or (443 if secure else 80), secure

@@ -44,7 +44,7 @@ def test_every_match_has_the_next_trade_id() -> None:
     made = checks("matches")
     assert observe(made, "last_match", 1) + observe(made, "match", 2) == []
     assert observe(made, "match", 4) == [Gap("matches", BTC, 1003, 1004, 1, "a number was skipped")]
-    assert made.tracked_types == {"match"}
+    assert made.tracked_types == {"match", "last_match"}
     assert made.track == ("trade_id", {BTC: [1004]})
 
 
@@ -126,6 +126,26 @@ def test_who_comes_back_to_a_channel_missed_nothing() -> None:
     subscribe(made)
     subscribe(made, "full")
     assert observe(made, "match", 40) == []
+
+
+# -- gaps that are filled from elsewhere
+
+
+def test_a_gap_is_filled_in_its_channel() -> None:
+    made = checks("full", "level3")
+    observe(made, "level3", 1)
+    (missing,) = observe(made, "level3", 5)
+    observe(made, "level3", 3)
+    assert made.still_missing(missing) == ((2, 2), (4, 4))
+    made.filled(missing, ((4, 4),))
+    assert observe(made, "level3", 2) == []
+    assert (made.late, made.repeated) == (1, 1)
+
+
+def test_what_may_be_told_twice() -> None:
+    made = checks("matches", "user")
+    assert made.is_doubled(BTC)
+    assert not checks("matches").is_doubled(BTC)
 
 
 # -- heartbeats

@@ -175,3 +175,39 @@ def test_the_first_of_a_new_line_may_close_the_last_gap_of_the_one_before(sequen
     assert sequences.observe(product, 6, may_repeat=True) == (gap(6, 7, HEARTBEAT, recovered=True),)
     assert (sequences.late, sequences.repeated) == (1, 0)
     assert sequences.observe(product, 7) == ()
+
+
+# -- what is had from elsewhere
+
+
+def test_what_of_a_gap_is_still_missing(sequences: Sequences) -> None:
+    (missing,) = told(sequences, 1, 9)
+    assert sequences.still_missing(missing) == ((2, 8),)
+    told(sequences, 4, 8)
+    assert sequences.still_missing(missing) == ((2, 3), (5, 7))
+    assert sequences.still_missing(gap(20, 22)) == ((20, 21),)
+
+
+def test_what_was_had_from_elsewhere_is_not_late_any_more(sequences: Sequences) -> None:
+    (missing,) = told(sequences, 1, 9)
+    sequences.filled(missing, ((5, 6),))
+    assert told(sequences, 4, 5) == []
+    assert (sequences.late, sequences.repeated) == (1, 1)
+    assert told(sequences, 6) == [gap(2, 9, recovered=True)]
+
+
+def test_a_gap_that_was_filled_is_closed_and_not_told_again(sequences: Sequences) -> None:
+    (missing,) = told(sequences, 1, 4)
+    sequences.filled(missing, ())
+    sequences.filled(missing, ())
+    assert told(sequences, 2, 3) == []
+    assert (sequences.late, sequences.repeated) == (0, 2)
+
+
+def test_the_first_one_of_a_connection_may_be_a_late_one(sequences: Sequences) -> None:
+    assert told(sequences, 1) == []
+    for number in (2, 3):
+        sequences.announced("BTC-USD", number)
+    assert list(sequences.announced("BTC-USD", 3)) == [gap(3, 4, HEARTBEAT)]
+    sequences.connection_lost()
+    assert told(sequences, 3) == [gap(3, 4, HEARTBEAT, recovered=True)]

@@ -44,7 +44,7 @@ def _messages(market: FlowMarket, start: int, stop: int, channel: str, product_i
 
 
 def _rest(market: FlowMarket, position: int, what: str) -> Any:
-    return json.loads(Rest(market, lambda: 0.0).answer(f"/products/{BTC}/{what}", position, position).body)
+    return json.loads(Rest(market, lambda: 0.0).answer(f"/products/{BTC}/{what}", position).body)
 
 
 def _truth(book: BookAt) -> dict[str, dict[Decimal, Decimal]]:

@@ -24,7 +24,7 @@ class Asked:
         self._rest = Rest(market, lambda: 1420674445.2014)
 
     def reply(self, target: str) -> Reply:
-        return self._rest.answer(target, self.position, self.position)
+        return self._rest.answer(target, self.position)
 
     def __call__(self, target: str) -> Any:
         reply = self.reply(target)

@@ -210,8 +210,25 @@ def test_behave(fake_reactor: FakeReactor) -> None:
     exchange.delay_requests(math.inf)
     exchange.cut_requests(math.inf)
     exchange.serve_old_books(math.inf)
+    exchange.serve_old_trades(math.inf)
+    newest = exchange.market.book(BTC, 0).trade_id
+    exchange.unlist_trades(BTC, [newest])
     exchange.behave()
     assert booth.get(BOOK)[0] == 200
+    assert booth.get(TRADES)[2][0]["trade_id"] == newest
+
+
+def test_trades_that_are_not_listed_yet_or_never(fake_reactor: FakeReactor) -> None:
+    booth = Booth(fake_reactor)
+    booth.pass_time(10.0)
+    market = booth.exchange.market
+    newest = market.book(BTC, market.due(10.0)).trade_id
+    booth.exchange.serve_old_trades(seconds=4.0)
+    booth.exchange.unlist_trades(BTC, [newest, newest - 2])
+    assert booth.get(BOOK)[2]["sequence"] == market.book(BTC, market.due(10.0)).sequence
+    old, now = ([trade["trade_id"] for trade in booth.get(f"{TRADES}?limit=3")[2]] for _ in range(2))
+    assert old[0] <= market.book(BTC, market.due(6.0)).trade_id < newest
+    assert now == [newest - 1, newest - 3, newest - 4]
 
 
 def test_what_was_asked_can_be_waited_for(fake_reactor: FakeReactor) -> None:

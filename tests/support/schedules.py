@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
     from copra_tx.simulator import SimulatedExchange
 
-__all__ = ["FEED_FAULTS", "REST_FAULTS", "Fault", "FaultSchedule"]
+__all__ = ["FEED_FAULTS", "REST_FAULTS", "TRADE_FAULTS", "Fault", "FaultSchedule"]
 
 FEED_FAULTS = ("skip", "repeat", "reorder", "stall", "drop", "hang_up", "refuse_upgrades")
 REST_FAULTS = ("serve_old_books", "serve_early_books", "refuse_requests", "delay_requests", "cut_requests")
+TRADE_FAULTS = ("serve_old_trades", "refuse_requests", "delay_requests", "cut_requests")
 
 T = TypeVar("T")
 
@@ -103,13 +104,13 @@ class FaultSchedule:
         if name in {"skip", "repeat", "reorder"}:
             channel, product_id = self._any(self._streams)
             arguments = {"channel": channel, "product_id": product_id}
-        if name in {"skip", "repeat", "reorder", "refuse_upgrades", *REST_FAULTS}:
+        if name in {"skip", "repeat", "reorder", "refuse_upgrades", *REST_FAULTS, *TRADE_FAULTS}:
             arguments["count"] = 1 + self._below(3)
         if name == "stall":
             arguments["pongs"] = self._below(4) > 0
         if name == "reorder":
             arguments["behind"] = 1 + self._below(4)
-        if name in {"serve_old_books", "serve_early_books", "delay_requests"}:
+        if name.startswith("serve_") or name == "delay_requests":
             arguments["seconds"] = (1 + self._below(40)) / 10
         return Fault(at, name, arguments)
 

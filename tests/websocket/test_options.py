@@ -17,7 +17,7 @@ TIMES_ABOVE_ZERO = [
 ]
 TIMES = [*TIMES_ABOVE_ZERO, "ping_interval", "first_data_timeout", "heartbeat_timeout", "cadence_timeout"]
 COUNTS = ["max_message_bytes", "max_buffered", "max_level2_products"]
-SWITCHES = ["compression", "heartbeats", "sign_public"]
+SWITCHES = ["compression", "heartbeats", "sign_public", "backfill"]
 
 
 def test_the_defaults() -> None:
@@ -45,13 +45,15 @@ def test_the_defaults() -> None:
         "heartbeats": True,
         "max_level2_products": 30,
         "sign_public": False,
+        "backfill": False,
+        "rest_url": None,
     }
     assert Options.from_arguments() == options
 
 
 def test_none_is_left_out_here() -> None:
     """What ``decode`` may be is the subject of ``test_decoding``."""
-    checked = {*TIMES, *COUNTS, *SWITCHES, "proxy", "ca_file", "decode", "transport", "feed"}
+    checked = {*TIMES, *COUNTS, *SWITCHES, "proxy", "ca_file", "decode", "transport", "feed", "rest_url"}
     assert checked == {field.name for field in dataclasses.fields(Options)}
 
 
@@ -117,6 +119,16 @@ def test_a_transport_is_one_of_a_few(value: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"^transport is one of auto, .*twisted, not ") as caught:
         Options.from_arguments(transport=value)
     assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value", ["", "api.example.com", "ftp://a", "https://a/b", "https://a?b", "http://a:b", 7, b"http://a"]
+)
+def test_a_rest_url_is_an_address(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^rest_url is https://HOST or http://HOST:PORT, not ") as caught:
+        Options.from_arguments(rest_url=value)
+    assert repr(value) in str(caught.value)
+    assert Options(rest_url="https://api.example.com:8443/").rest_url == "https://api.example.com:8443/"
 
 
 def test_the_longest_wait_is_not_shorter_than_the_first() -> None:

@@ -345,6 +345,20 @@ def test_a_reconnection_is_a_gap_of_known_bounds(world: World) -> None:
     assert client.told("gap") == [Gap("matches", "BTC-USD", 7, 9, 2, "the line was lost")]
 
 
+def test_the_last_match_of_each_product_counts(world: World) -> None:
+    both = Channel("matches", ["BTC-USD", "ETH-USD"])
+    client, server = beating(world, both)
+    server.say(match(1, "last_match"), match(1, "last_match", "ETH-USD"), match(2), match(2, product="ETH-USD"))
+    settle(world)
+    world.drop()
+    world.advance(30)
+    server = world.open()
+    server.confirm()
+    server.say(match(3, "last_match"), match(3, "last_match", "ETH-USD"), match(4), match(4, product="ETH-USD"))
+    settle(world)
+    assert client.told("gap") == []
+
+
 def test_heartbeats_tell_what_nothing_else_shows(world: World) -> None:
     client, server = beating(world, MATCHES)
     server.say(match(5, "last_match"), beat(last_trade_id=7))

@@ -54,7 +54,7 @@ class BookClient(Client):
     Args:
         loop, channels, feed_url, positional, options: As for ``Client``, except that ``decode`` must be ``"dict"``.
         rest_url: Address of the REST interface; it follows from ``feed_url`` where that is the venue's. It is needed
-            for ``full`` and ``level3``, and for audits.
+            for ``full`` and ``level3``, for audits, and for ``backfill``.
         audit_every: Seconds between two audits of a book, which compare it with REST's; 0 for none. One takes
             5 s. A ``Level2Book`` of the Exchange feed has no other proof: what is lost is not noticed unless the book
             is crossed by it.
@@ -83,10 +83,10 @@ class BookClient(Client):
         self.__keepers: dict[str, Keeper] = {}
         self.__waiting: dict[str, list[AwaitableDeferred[Any]]] = {}
         self.__is_deaf, self.__is_watched = True, False
-        self.__audit_every, self.__rest_url = audit_every, rest_url
+        self.__audit_every = audit_every
         self.__rest: RestClient | None = None
-        self.__check(wanted, feed_url)
-        super().__init__(loop, wanted, feed_url, *positional, **options)
+        self.__check(wanted, feed_url, rest_url)
+        super().__init__(loop, wanted, feed_url, *positional, rest_url=rest_url, **options)
         self.__adopt(wanted)
 
     # -- what there is to use
@@ -188,7 +188,7 @@ class BookClient(Client):
     def subscribe(self, channels: Channel | Iterable[Channel]) -> AwaitableDeferred[None]:
         """Subscribe, and keep books of what is new in book channels; otherwise as ``Client.subscribe``."""
         wanted = as_list(channels)
-        self.__check(wanted, self.feed_url)
+        self.__check(wanted, self.feed_url, self.options.rest_url)
         subscribed = super().subscribe(wanted)
         self.__adopt(wanted)
         return subscribed
@@ -218,7 +218,7 @@ class BookClient(Client):
         if self.closing:
             raise ClientClosedError(f"the book of {product_id}")
         if self.__rest is None:
-            self.__rest = RestClient(self.reactor, self.__rest_url or rest_url_of(self.feed_url), self.options)
+            self.__rest = RestClient(self.reactor, self.options.rest_url or rest_url_of(self.feed_url), self.options)
         return self.__rest.book(product_id, level)
 
     def renew_book(self, book: Book[Any]) -> None:
@@ -249,7 +249,7 @@ class BookClient(Client):
         except Exception:  # noqa: BLE001  # as above
             self.callbacks.failed("on_book", book)
 
-    def __check(self, channels: Iterable[Channel], feed_url: str) -> None:
+    def __check(self, channels: Iterable[Channel], feed_url: str, rest_url: str | None) -> None:
         taken = dict(self.__channels)
         for channel in channels:
             for product_id in channel.product_ids if channel.name in LEVEL2 | LEVEL3 else ():
@@ -258,7 +258,7 @@ class BookClient(Client):
                     raise ConfigurationError(
                         f"a product has one book: {product_id} is in {other!r} and {channel.name!r}; choose one"
                     )
-        if self.__rest_url is None and (self.__audit_every or LEVEL3.intersection(taken.values())):
+        if rest_url is None and (self.__audit_every or LEVEL3.intersection(taken.values())):
             rest_url_of(feed_url)
 
     def __adopt(self, channels: Iterable[Channel]) -> None:

@@ -8,6 +8,7 @@ from copra_tx.feed.dialect import Dialect
 
 from .gaps import Gap
 from .numbers import number_or_same
+from .ranges import Ranges
 from .sequences import Sequences
 
 __all__ = ["Checks"]
@@ -76,7 +77,20 @@ class Checks:
         # Where both are, a match may be one of ``full``: those of other products are looked at one by one.
         channel = "full" if tracked["full"] else "matches"
         self.track = (self._members[channel], self._sequences[channel].last)
-        self.tracked_types = frozenset(self._types[channel]) - {"last_match"} if tracked[channel] else _NOTHING
+        types = (self._types[one] for one in ("full", "matches") if tracked[one])
+        self.tracked_types = _NOTHING.union(*types)
+
+    def is_doubled(self, product_id: str) -> bool:
+        """Tell whether a message of the product may be a second one, from another channel than the numbered one."""
+        return product_id in self._doubled
+
+    def still_missing(self, gap: Gap) -> Ranges:
+        """Return the numbers of a gap, told by this, that have not come since."""
+        return self._sequences[gap.channel].still_missing(gap)
+
+    def filled(self, gap: Gap, left: Ranges) -> None:
+        """Take note that all but what is left of a gap was had from elsewhere: in a message, it would be repeated."""
+        self._sequences[gap.channel].filled(gap, left)
 
     def connection_lost(self) -> None:
         """Go on with the next connection."""

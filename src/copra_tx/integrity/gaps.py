@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 
+from .ranges import Ranges
+
 __all__ = ["MOST_OPEN", "Gap", "OpenGaps"]
 
 MOST_OPEN = 100
@@ -68,6 +70,20 @@ class OpenGaps:
                 self._open.remove(one)
                 return True, replace(one.gap, recovered=True)
         return False, None
+
+    def still_missing(self, gap: Gap) -> Ranges:
+        """Return what of a gap has not come since it was told; all of it, if it is one of those that were given up."""
+        for one in self._open:
+            if one.gap == gap:
+                return tuple(one.ranges)
+        return ((gap.expected, gap.received - 1),)
+
+    def filled(self, gap: Gap, left: Ranges) -> None:
+        """Take note that what was missing of a gap was had from elsewhere, but for what is left."""
+        for one in [one for one in self._open if one.gap == gap]:
+            one.ranges[:] = left
+            if not left:
+                self._open.remove(one)
 
 
 class _OpenGap:

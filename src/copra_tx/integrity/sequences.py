@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from .gaps import Gap, OpenGaps
+from .ranges import Ranges
 
 __all__ = ["HEARTBEAT", "RECONNECTION", "SKIPPED", "Sequences"]
 
@@ -16,6 +17,9 @@ HEARTBEAT = "the heartbeat was ahead"
 
 RECONNECTION = "the line was lost"
 """Cause of a gap: it lies between the last message of one connection and the first one of the next."""
+
+_NONE = OpenGaps()
+"""Where no gap was told."""
 
 
 class Sequences:
@@ -91,6 +95,14 @@ class Sequences:
             cause, last = RECONNECTION, self._before.pop(product_id, before)
         self.last[product_id] = [max(last, before)]
         return (self._gap(product_id, last + 1, before + 1, cause),) if before > last else ()
+
+    def still_missing(self, gap: Gap) -> Ranges:
+        """Return what of a gap has not come since it was told; all of it, if it is one of those that were given up."""
+        return self._open.get(gap.product_id, _NONE).still_missing(gap)
+
+    def filled(self, gap: Gap, left: Ranges) -> None:
+        """Take note that what was missing of a gap was had from elsewhere, but for what is left."""
+        self._open.get(gap.product_id, _NONE).filled(gap, left)
 
     def connection_lost(self) -> None:
         """Go on with the next connection: what is sent until then is missing."""

@@ -112,7 +112,7 @@ class Desk:
         shift = plans.shifts.take(lambda planned: path.endswith(planned.about))
         position = self._pace.position(self._furthest())
         shifted = self._pace.shifted(position, shift.seconds) if shift else position
-        reply = self._rest.answer(target, position, shifted)
+        reply = self._rest.answer(target, shifted, plans.unlisted)
         return Served(reply, seconds, cut=plans.cuts.take(lambda planned: planned.about in path) is not None)
 
     def _allowance(self, address: str) -> Allowance:

@@ -7,7 +7,7 @@ ticker", "Get server time" and "Pagination" (read 2026-11).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -103,14 +103,14 @@ class Rest:
         listed = derive.status(market.products, market.delisted)["products"]
         self._products: dict[str, dict[str, Any]] = {product["id"]: product for product in listed}
 
-    def answer(self, target: str, position: int, book_position: int) -> Reply:
+    def answer(self, target: str, position: int, unlisted: Container[tuple[str, int]] = ()) -> Reply:
         """
         Answer one ``GET``.
 
         Args:
             target: Path and query.
-            position: Where the market is.
-            book_position: The moment of which books are served; another than ``position`` where they are to be wrong.
+            position: Where the market is; elsewhere, where the answer is to be wrong.
+            unlisted: Product and number of each trade that is not to be shown.
         """
         url = urlsplit(target)
         query = dict(parse_qsl(url.query, keep_blank_values=True))
@@ -123,16 +123,17 @@ class Rest:
             case ["", "products", product_id] if product_id in self._products:
                 return Reply.of(self._products[product_id])
             case ["", "products", product_id, what] if product_id in self._market.products:
-                moment = book_position if what == "book" else position
-                return self._of_product(product_id, what, self._market.book(product_id, moment), query)
+                return self._of_product(product_id, what, self._market.book(product_id, position), query, unlisted)
         return Reply.refusal(404, "NotFound")
 
-    def _of_product(self, product_id: str, what: str, book: Book, query: Mapping[str, str]) -> Reply:
+    def _of_product(
+        self, product_id: str, what: str, book: Book, query: Mapping[str, str], unlisted: Container[tuple[str, int]]
+    ) -> Reply:
         match what:
             case "book":
                 return self._book(book, query)
             case "trades":
-                return self._trades(product_id, book.trade_id, query)
+                return self._trades(product_id, book.trade_id, query, unlisted)
             case "ticker":
                 return self._ticker(product_id, book)
         return Reply.refusal(404, "NotFound")
@@ -163,7 +164,9 @@ class Rest:
         }
         return Reply.of(content, _CACHED)
 
-    def _trades(self, product_id: str, newest: int, query: Mapping[str, str]) -> Reply:
+    def _trades(
+        self, product_id: str, newest: int, query: Mapping[str, str], unlisted: Container[tuple[str, int]]
+    ) -> Reply:
         """
         Return a page of trades, newest first: those after the id ``before`` and before the id ``after``.
 
@@ -181,7 +184,8 @@ class Rest:
             match = self._market.trade(product_id, trade_id)
             if match is None or len(trades) >= min(max(limit, 1), _MOST_TRADES):
                 break
-            trades.append(_trade(msgspec.json.decode(match)))
+            if (product_id, trade_id) not in unlisted:
+                trades.append(_trade(msgspec.json.decode(match)))
         ends = [("CB-BEFORE", trades[0]), ("CB-AFTER", trades[-1])] if trades else []
         return Reply.of(trades, *((name, str(trade["trade_id"])) for name, trade in ends))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .planned import Planned
@@ -19,7 +20,7 @@ class Treatment:
         status: HTTP status to refuse it with; zero: it is answered.
         message: What the refusal says.
         retry_after: Value of the ``Retry-After`` header; ``None`` sends none.
-        seconds: How long the answer is held back, or how far a book is off.
+        seconds: How long the answer is held back, or how far what it shows is off.
         cut: Whether the line ends in the middle of the body.
     """
 
@@ -39,11 +40,13 @@ class RestPlans:
         self.delays: Planned[Treatment] = Planned()
         self.cuts: Planned[Treatment] = Planned()
         self.shifts: Planned[Treatment] = Planned()
+        self.unlisted: set[tuple[str, int]] = set()  # product and trade
 
     def forget(self) -> None:
         """Plan nothing any more."""
         for planned in (self.refusals, self.delays, self.cuts, self.shifts):
             planned.clear()
+        self.unlisted.clear()
 
 
 class RestFaults:
@@ -95,3 +98,11 @@ class RestFaults:
     def serve_early_books(self, count: float = 1, *, seconds: float = 1.0) -> None:
         """Answer the next requests of a book with one that is ``seconds`` of the market ahead of the feed."""
         self._rest_plans.shifts.add(Treatment("/book", seconds=seconds), count)
+
+    def serve_old_trades(self, count: float = 1, *, seconds: float = 1.0) -> None:
+        """Answer the next requests of trades without those of the last ``seconds`` of the market."""
+        self._rest_plans.shifts.add(Treatment("/trades", seconds=-seconds), count)
+
+    def unlist_trades(self, product_id: str, trade_ids: Iterable[int]) -> None:
+        """List these trades in no answer any more, until ``behave``."""
+        self._rest_plans.unlisted.update((product_id, trade_id) for trade_id in trade_ids)

@@ -126,7 +126,9 @@ class Callbacks:
 
     def closing(self) -> None:
         """Nothing is delivered from now on but ``on_close``."""
-        self._delivery.discard("on_open", "on_message", "on_error", "on_gap", "on_stall", "_warn_if_mute")
+        told = ("on_open", "on_message", "on_error", "on_gap", "on_backfill", "on_stall")
+        self._delivery.discard(*told, "_warn_if_mute")
+        self._client.watch.closing()
         self._requests.closed()
         self._client.reports.given_up(ClientClosedError("the client to be ready"))
         self._buffer.end()

@@ -80,7 +80,8 @@ class Client(Hooks, FeedFactory):
             ``max_message_bytes``, ``ping_interval``, ``pong_timeout``, ``open_timeout``, ``close_timeout``,
             ``answer_timeout``, ``first_data_timeout``, ``heartbeat_timeout``, ``cadence_timeout``,
             ``initial_delay``, ``max_delay``, ``stable_after``, ``max_buffered``, ``decode``,
-            ``transport``, ``feed``, ``heartbeats``, ``max_level2_products``, ``sign_public``.
+            ``transport``, ``feed``, ``heartbeats``, ``max_level2_products``, ``sign_public``,
+            ``backfill``, ``rest_url``.
 
     Attributes:
         connected: A ``ConnectionEvent``, with ``is_set()``, ``await wait()`` and ``when_set()``.

@@ -25,6 +25,8 @@ class Counters:
         missing: Numbered messages that did not come when they should have.
         late: Messages that came after they had been told missing.
         repeated: Messages that had come already.
+        backfilled: Missing trades that were fetched and handed to ``on_backfill``.
+        not_backfilled: Missing trades that could not be had.
         stalls: Silences told to ``on_stall``.
         callback_failures: Callbacks that raised, or whose coroutine or Deferred failed.
         pauses: Times the line was paused because a buffer was full.
@@ -40,6 +42,8 @@ class Counters:
     missing: int = 0
     late: int = 0
     repeated: int = 0
+    backfilled: int = 0
+    not_backfilled: int = 0
     stalls: int = 0
     callback_failures: int = 0
     pauses: int = 0

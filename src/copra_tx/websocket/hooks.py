@@ -90,6 +90,21 @@ class Hooks:
         """
         _log.warn("{name}: {gap}", name=self.name, gap=gap)
 
+    def on_backfill(self, gap: Gap, trades: list[dict[str, Any]]) -> Any:
+        """
+        Log how many trades came; called with ``backfill=True``, once for each gap of ``matches``.
+
+        Not called for a gap that late messages have closed before (``on_gap`` tells that), nor after the product was
+        unsubscribed from. What could not be had is told through ``on_error``, right after this.
+
+        Args:
+            gap: As it was told to ``on_gap``.
+            trades: Those that did not come meanwhile, as REST has them, by ``trade_id``: dicts with ``trade_id``,
+                ``time``, ``price``, ``size`` and ``side``, the maker's. Empty if none could be had.
+        """
+        count = f"{len(trades)} trade{'' if len(trades) == 1 else 's'}"
+        _log.info("{name}: {count} fetched. {gap}", name=self.name, count=count, gap=gap)
+
     def on_stall(self, what: str, seconds: float) -> Any:
         """
         Log a warning; called when what should have come did not.

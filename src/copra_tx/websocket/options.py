@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from copra_tx.errors import ConfigurationError
 from copra_tx.feed.advanced_trade import MOST_LEVEL2_PRODUCTS
 from copra_tx.feed.both import FEEDS
+from copra_tx.feed.rest_address import taken_apart
 
 from .proxy import Proxy
 from .transports import TRANSPORTS
@@ -64,6 +65,10 @@ class Options:
             server refuses the 31st.
         sign_public: Sign requests for public channels of the Advanced Trade feed, too. The server refuses a doubtful
             signature, and needs none there.
+        backfill: Fetch the trades that are missing in gaps of ``matches`` over REST, for ``on_backfill``; on the
+            Exchange feed only.
+        rest_url: Address of the REST interface, ``https://HOST`` or ``http://HOST:PORT``; ``None`` takes the one that
+            belongs to the feed's address, where that is the venue's.
 
     Raises:
         ConfigurationError: If a value cannot work; the text names it.
@@ -91,6 +96,8 @@ class Options:
     heartbeats: bool = True
     max_level2_products: int = MOST_LEVEL2_PRODUCTS
     sign_public: bool = False
+    backfill: bool = False
+    rest_url: str | None = None
 
     @classmethod
     def from_arguments(
@@ -110,21 +117,20 @@ class Options:
         )
 
     def __post_init__(self) -> None:
-        for name in _POSITIVE_SECONDS:
-            _check_number(name, getattr(self, name), above_zero=True)
-        for name in _SECONDS_OR_NONE:
-            _check_number(name, getattr(self, name), above_zero=False)
+        for name in (*_POSITIVE_SECONDS, *_SECONDS_OR_NONE):
+            _check_number(name, getattr(self, name), above_zero=name in _POSITIVE_SECONDS)
         for name in ("max_message_bytes", "max_buffered", "max_level2_products"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ConfigurationError(f"{name} is a whole number above zero, not {value!r}")
-        for name in ("compression", "heartbeats", "sign_public"):
+        for name in ("compression", "heartbeats", "sign_public", "backfill"):
             if not isinstance(value := getattr(self, name), bool):
                 raise ConfigurationError(f"{name} is True or False, not {value!r}")
-        if self.feed not in FEEDS:
-            raise ConfigurationError(f"feed is one of {', '.join(FEEDS)}, not {self.feed!r}")
-        if self.transport not in TRANSPORTS:
-            raise ConfigurationError(f"transport is one of {', '.join(TRANSPORTS)}, not {self.transport!r}")
+        for name, choices in (("feed", FEEDS), ("transport", TRANSPORTS)):
+            if (value := getattr(self, name)) not in choices:
+                raise ConfigurationError(f"{name} is one of {', '.join(choices)}, not {value!r}")
+        if self.rest_url is not None:
+            taken_apart(self.rest_url)
         if self.max_delay < self.initial_delay:
             raise ConfigurationError(f"max_delay={self.max_delay!r} is less than initial_delay={self.initial_delay!r}")
 

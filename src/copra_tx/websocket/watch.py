@@ -13,6 +13,7 @@ from copra_tx.integrity.deadlines import HEARTBEAT, Deadlines, Stall
 from copra_tx.integrity.gaps import Gap
 from copra_tx.integrity.lag import Lag, seconds_of
 
+from .backfill import Backfill
 from .channel import Channel
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Watch:
         )
         self.checks = Checks(client.dialect)
         self.lag = Lag()
+        self._backfill = Backfill(client, clock, delivery, self.checks) if options.backfill else None
         self._look_closely: Callable[..., None] = _ignore
         self._line: ClientProtocol | None = None
         self._timer: IDelayedCall | None = None
@@ -125,6 +127,11 @@ class Watch:
             self._timer.cancel()
             self._timer = None
 
+    def closing(self) -> None:
+        """The client closes; nothing is fetched any more."""
+        if self._backfill is not None:
+            self._backfill.stop()
+
     def asked(self) -> None:
         """A request was sent."""
         self.deadlines.asked(self._clock.seconds())
@@ -134,6 +141,8 @@ class Watch:
         confirmed = {channel.name: channel.product_ids for channel in self._ledger.confirmed()}
         pending = {channel.name: channel.product_ids for channel in self._ledger.missing()}
         self.checks.subscribed(confirmed, pending)
+        if self._backfill is not None:
+            self._backfill.keep(self._ledger.wanted)
         self._awaits_data = any(not self._channels[name].is_quiet for name in (*confirmed, *pending))
         held = self._ledger.held.get(self._heartbeat)
         beating = held or frozenset()
@@ -184,6 +193,8 @@ class Watch:
             self._tell_gaps(gaps)
         if not self._has_data:
             self._has_news()
+        if self._backfill is not None and self._backfill.has_given(message_type, product_id, members.get("trade_id")):
+            return False
         return message_type != self._heartbeat or not self._ledger.silent.hides(product_id, self._ledger.wanted)
 
     def _take_heartbeat(self, product_id: object, trade_id: object, now: float) -> None:
@@ -210,6 +221,8 @@ class Watch:
                 counters.gaps += 1
                 counters.missing += gap.missing
             self._delivery.deliver("on_gap", self._client.on_gap, gap)
+            if self._backfill is not None:
+                self._backfill.take(gap)
 
     # -- figures
 
