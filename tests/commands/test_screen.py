@@ -43,7 +43,7 @@ MARK = b"\0"
 
 
 def read(terminal: tuple[int, int]) -> bytes:
-    """Return what was written since the last time: all before a mark, since the kernel brings it over in its own time."""
+    """Return what was written since the last time, up to a mark: the kernel brings it over in its own time."""
     person, program = terminal
     os.write(program, MARK)
     seen = b""
