@@ -4,8 +4,8 @@ Every test runs under the rules of ``support.strictness``; ``support.reactors`` 
 Hypothesis tries the same examples in each run, and takes the time it needs: a failure is one of the change, not of
 the day or of a busy machine.
 
-Programs that tests start keep the bytecode of what they import, whatever the environment says: there are some hundreds
-of them, and each would compile all of ours again.
+Programs that tests start, and the processes of pytest-xdist, keep the bytecode of what they import, whatever the
+environment says: each would compile all of ours again, and all tests, which takes longest.
 """
 
 from __future__ import annotations
