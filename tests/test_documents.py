@@ -143,7 +143,7 @@ def test_commands() -> None:
         elif name == "tox":
             assert f"[testenv:{arguments[-1]}]" in (ROOT / "tox.ini").read_text("utf-8"), arguments
         elif name == "pytest":
-            assert set(arguments) <= {"--reactor=asyncio"}
+            assert set(arguments) <= {"--reactor=asyncio", "-n", "2", "--dist", "worksteal"}
         else:
             assert name in OTHERS_COMMANDS, name
 
@@ -177,7 +177,8 @@ def test_data_can_be_read() -> None:
 
 def test_readme_has_the_line_that_runs_the_tests() -> None:
     """``.ci/run`` takes it from there."""
-    assert len(re.findall(r"^ *\$? ?python3 -m venv .*pytest$", README.read_text("utf-8"), flags=re.MULTILINE)) == 1
+    line = r"^ *\$? ?python3 -m venv .*pytest -n 2 .*$"
+    assert len(re.findall(line, README.read_text("utf-8"), flags=re.MULTILINE)) == 1
     assert (BIN / "copra-tx").is_file()
 
 

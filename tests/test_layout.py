@@ -24,6 +24,7 @@ from support.sources import Module, attributes, class_and_bases, modules, used_a
 
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src"
+OURS = modules(SRC)
 
 CORE = (
     "copra_tx.errors",
@@ -162,7 +163,7 @@ rules = pytest.mark.parametrize("rule", list(WRONG), ids=lambda rule: rule.__nam
 
 @rules
 def test_the_source_keeps_the_rule(rule: Rule) -> None:
-    assert list(rule(modules(SRC))) == []
+    assert list(rule(OURS)) == []
 
 
 @rules
@@ -200,7 +201,7 @@ def test_tests_and_examples_are_short_too() -> None:
 
 
 def test_importing_any_module_installs_no_reactor() -> None:
-    names = [module.name for module in modules(SRC) if not module.name.endswith("__main__")]
+    names = [module.name for module in OURS if not module.name.endswith("__main__")]
     program = """
         import importlib, sys
         for name in sys.argv[1:]:
@@ -232,8 +233,8 @@ PROTOCOL = _theirs(WebSocketClientProtocol)
 FACTORY = _theirs(WebSocketClientFactory, ReconnectingClientFactory)
 
 
-WIRE = class_and_bases("ClientProtocol", modules(SRC))
-CLIENT = class_and_bases("Client", modules(SRC))
+WIRE = class_and_bases("ClientProtocol", OURS)
+CLIENT = class_and_bases("Client", OURS)
 
 
 # What we take over on purpose. A name that turns up here by accident needs another name.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import select
 import signal
 import struct
 import termios
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 import pytest
 
 from copra_tx.commands.screen import FALLBACK, Screen
+from support.processes import LIMIT
 from support.terminals import Terminal
 
 
@@ -31,38 +33,44 @@ def terminal() -> Iterator[tuple[int, int]]:
     """A terminal that is nobody's controlling one: what the person sees, what the program has."""
     person, program = pty.openpty()
     tty.setraw(program)
-    os.set_blocking(person, False)
     fcntl.ioctl(program, termios.TIOCSWINSZ, struct.pack("HHHH", 5, 20, 0, 0))
     yield person, program
     for fd in person, program:
         os.close(fd)
 
 
-def read(person: int) -> bytes:
-    try:
-        return os.read(person, 1024 * 1024)
-    except BlockingIOError:
-        return b""
+MARK = b"\0"
+
+
+def read(terminal: tuple[int, int]) -> bytes:
+    """Return what was written since the last time, up to a mark: the kernel brings it over in its own time."""
+    person, program = terminal
+    os.write(program, MARK)
+    seen = b""
+    while not seen.endswith(MARK):
+        assert select.select([person], [], [], LIMIT)[0], seen
+        seen += os.read(person, 1024 * 1024)
+    return seen.removesuffix(MARK)
 
 
 def test_it_draws_over_what_is_there(terminal: tuple[int, int]) -> None:
-    person, program = terminal
+    _, program = terminal
     screen, seen = Screen(program), Terminal(20, 5)
     screen.begin()
     screen.draw(["one", "two"])
-    seen.feed(read(person))
+    seen.feed(read(terminal))
     assert seen.lines == ["one", "two", "", "", ""]
     screen.draw(["1"])
-    seen.feed(read(person))
+    seen.feed(read(terminal))
     assert seen.lines == ["1", "", "", "", ""]
     screen.draw(["1"])
-    assert read(person) == b""  # it is there already
+    assert read(terminal) == b""  # it is there already
     screen.end()
     screen.print(["last"])
-    seen.feed(read(person))
+    seen.feed(read(terminal))
     assert (seen.alternate, seen.cursor_shown, seen.lines) == (False, True, ["last", ""])
     screen.end()
-    assert read(person) == b""
+    assert read(terminal) == b""
     assert signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL
 
 
@@ -82,22 +90,23 @@ def test_what_has_no_size_gets_one() -> None:
 
 def test_nothing_is_drawn_while_the_terminal_takes_nothing(terminal: tuple[int, int]) -> None:
     """Ctrl-S."""
-    person, program = terminal
+    _, program = terminal
     screen = Screen(program)
     termios.tcflow(program, termios.TCOOFF)
     screen.draw(["one"])
-    assert read(person) == b""
     termios.tcflow(program, termios.TCOON)
     screen.draw(["two"])
-    assert b"two" in read(person)
+    seen = read(terminal)
+    assert b"two" in seen
+    assert b"one" not in seen
     screen.end()
 
 
 def test_what_the_encoding_has_not_is_replaced(terminal: tuple[int, int]) -> None:
-    person, program = terminal
+    _, program = terminal
     screen = Screen(program, "ascii")
     screen.draw(["é"])
-    assert b"?\x1b[K" in read(person)
+    assert b"?\x1b[K" in read(terminal)
     screen.end()
 
 

@@ -80,9 +80,14 @@ def heartbeat(time: str, counter: int) -> Event:
 def futures_balance() -> Event:
     """Return the event of ``futures_balance_summary``: an account that has money, and never had a future (seen)."""
     amounts = dict.fromkeys(("futures_buying_power", "total_usd_balance", "cbi_usd_balance"), "1000.00")
-    none = ("cfm_usd_balance", "total_open_orders_hold_amount", "unrealized_pnl", "daily_realized_pnl")
-    none += ("initial_margin", "available_margin", "liquidation_threshold", "liquidation_buffer_amount")
-    amounts |= dict.fromkeys(none, "0") | {"liquidation_buffer_percentage": "1000"}
+    amounts |= dict.fromkeys(
+        (
+            *("cfm_usd_balance", "total_open_orders_hold_amount", "unrealized_pnl", "daily_realized_pnl"),
+            *("initial_margin", "available_margin", "liquidation_threshold", "liquidation_buffer_amount"),
+        ),
+        "0",
+    )
+    amounts["liquidation_buffer_percentage"] = "1000"
     windows = dict.fromkeys(("intraday_margin_window_measure", "overnight_margin_window_measure"))
     return {"type": "snapshot", "fcm_balance_summary": amounts | windows}
 
