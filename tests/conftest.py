@@ -22,6 +22,7 @@ hypothesis.settings.load_profile("deterministic")
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare how long the soak is."""
     parser.addoption(

@@ -241,7 +241,7 @@ CLIENT = class_and_bases("Client", OURS)
 TAKEN_BY_PROTOCOL = {
     *("connectionLost", "connectionMade", "factory", "failHandshake", "onClose", "onMessage", "onOpen"),
     *("consumeData", "data", "dataReceived", "dropConnection", "processHandshake", "sendCloseFrame"),
-    *("startHandshake", "wasClean", "wasNotCleanReason"),
+    *("startHandshake", "trafficStats", "wasClean", "wasNotCleanReason"),
     *("_closeConnection", "_max_message_size_exceeded", "_onClose", "_onMessage", "_onOpen"),
 }
 TAKEN_BY_CLIENT = {

@@ -218,6 +218,12 @@ def test_a_bad_address_is_refused_at_once(url: str) -> None:
         RestClient(FakeReactor(), url)
 
 
+def test_an_address_with_a_password_is_refused_and_not_repeated() -> None:
+    with pytest.raises(ConfigurationError, match="no user and no password") as refused:
+        RestClient(FakeReactor(), "https://somebody:hunter2@api.example")
+    assert "hunter2" not in str(refused.value)
+
+
 class _Root(Resource):
     isLeaf = True
 

@@ -177,3 +177,11 @@ def test_a_feed_without_numbers_of_its_channels_has_nothing_to_be_checked() -> N
     assert made.observe("level2", BTC, 1, 1) == ()
     assert made.heartbeat(BTC, 1, 1) == []
     assert (made.tracked_types, made.rows) == (set(), {})
+
+
+@pytest.mark.parametrize("number", [None, "x", 1.5, True])
+def test_a_heartbeat_without_a_number_says_nothing(number: object) -> None:
+    made = checks("full", "matches")
+    observe(made, "received", 5)
+    assert [made.heartbeat(BTC, number, number) for _ in range(2)] == [[], []]
+    assert made.heartbeat(None, 9, 9) == []

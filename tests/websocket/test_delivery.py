@@ -263,3 +263,68 @@ def test_a_straight_one_may_return_something_of_no_interest(guarded: Guarded) ->
     assert not delivery.is_straight("on_message")  # looked at again when it is called the next time
     guarded.call("on_message")
     assert delivery.is_straight("on_message")
+
+
+# -- one message a read
+
+
+class Receiving:
+    """Takes messages, each of which says what to do with it."""
+
+    def __init__(self, guarded: Guarded) -> None:
+        self.guarded, self.messages = guarded, list[Any]()
+
+    def on_message(self, message: Any) -> Any:
+        self.messages.append(message)
+        if isinstance(message, BaseException):
+            raise message
+        return message() if callable(message) else None
+
+
+@pytest.fixture
+def receiving(guarded: Guarded) -> Receiving:
+    """Return one who has shown to return nothing."""
+    receiving = Receiving(guarded)
+    guarded.delivery.deliver_message(receiving, "first")
+    assert guarded.delivery.is_straight("on_message")
+    return receiving
+
+
+def test_a_single_message_that_makes_it_raise_does_no_harm(
+    guarded: Guarded, receiving: Receiving, logged_errors: Any
+) -> None:
+    guarded.delivery.deliver_message(receiving, ZeroDivisionError())
+    guarded.delivery.deliver_message(receiving, "next")
+    assert guarded.counters.callback_failures == 1
+    assert guarded.amended == ["on_message"]
+    assert len(logged_errors.flush(ZeroDivisionError)) == 1
+    assert receiving.messages[-1] == "next"
+    assert guarded.is_quiet()
+
+
+def test_an_interrupt_during_a_single_message_passes(guarded: Guarded, receiving: Receiving) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        guarded.delivery.deliver_message(receiving, KeyboardInterrupt())
+    assert guarded.counters.callback_failures == 0
+    assert guarded.delivery.is_straight("on_message")
+
+
+@pytest.mark.parametrize("kind", ["coroutine", "Deferred"])
+def test_a_single_message_may_take_its_time(guarded: Guarded, receiving: Receiving, kind: str) -> None:
+    gate: Deferred[None] = Deferred()
+    guarded.delivery.deliver_message(receiving, lambda: gate if kind == "Deferred" else waits_for(gate))
+    guarded.delivery.deliver_message(receiving, "later")
+    assert receiving.messages[-1] != "later"
+    gate.callback(None)
+    guarded.turn()
+    assert receiving.messages[-1] == "later"
+
+
+def test_what_a_single_message_causes_comes_after_it(guarded: Guarded, receiving: Receiving) -> None:
+    def causing() -> None:
+        guarded.call("on_gap")
+        assert guarded.called == []
+
+    guarded.delivery.deliver_message(receiving, causing)
+    assert guarded.called == ["on_gap"]
+    assert guarded.is_quiet()

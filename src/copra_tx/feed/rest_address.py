@@ -37,6 +37,10 @@ def taken_apart(rest_url: object) -> tuple[str, int, bool]:
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
+    if "@" in parts.netloc:  # which is not repeated: it holds a password
+        raise ConfigurationError(
+            "rest_url takes no user and no password: the REST interface is asked without a signature"
+        )
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.path.strip("/") or parts.query:
         raise ConfigurationError(f"rest_url is https://HOST or http://HOST:PORT, not {rest_url!r}")
     secure = parts.scheme == "https"

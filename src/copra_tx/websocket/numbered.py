@@ -99,7 +99,7 @@ class NumberedReception(Reception):
             if waiting:
                 return
 
-    def _deliver_message(self, message: Any, is_looked_at: bool = False) -> None:
+    def _deliver_message(self, message: Any) -> None:
         sequence = self._sequence
         try:
             is_plain = (
@@ -112,7 +112,7 @@ class NumberedReception(Reception):
         if is_plain:
             sequence.expected += 1
         else:
-            message = self._presented(message) if is_looked_at else self._select(message)
+            message = self._select(message)
             if message is NOTHING:
                 return
         self._hand_over(message)

@@ -146,7 +146,7 @@ class Reception(Looking):
                         if waiting or not is_wanted:
                             self._counters.messages -= 1  # it is counted where it is delivered
                             if is_wanted:
-                                self._deliver_message(message, is_looked_at=True)
+                                self._deliver_presented(message)
                             return
                     if put is not None:
                         put(message)
@@ -201,7 +201,7 @@ class Reception(Looking):
                 is_wanted = self._look(message)
                 if waiting or not is_wanted:
                     if is_wanted:
-                        self._deliver_message(message, is_looked_at=True)
+                        self._deliver_presented(message)
                     self._counters.messages -= 1  # it was counted where it was looked at, or is of no use
                     if waiting:
                         return
@@ -214,7 +214,7 @@ class Reception(Looking):
             message = self._decode(payload)
             if self._is_regular(message) or self._look(message):
                 if waiting:
-                    self._deliver_message(message, is_looked_at=True)
+                    self._deliver_presented(message)
                 elif (presented := self._presented(message)) is not NOTHING:
                     yield presented
                     continue
@@ -267,13 +267,14 @@ class Reception(Looking):
         else:
             self._deliver_message(message)
 
-    def _deliver_message(self, message: Any, is_looked_at: bool = False) -> None:
-        if not is_looked_at and not self._is_regular(message) and not self._look(message):
-            return
+    def _deliver_message(self, message: Any) -> None:
+        if self._is_regular(message) or self._look(message):
+            self._deliver_presented(message)
+
+    def _deliver_presented(self, message: Any) -> None:
         presented = self._presented(message)
-        if presented is NOTHING:
-            return
-        self._hand_over(presented)
+        if presented is not NOTHING:
+            self._hand_over(presented)
 
     def _hand_over(self, message: Any) -> None:
         self._counters.messages += 1
