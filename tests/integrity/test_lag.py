@@ -24,18 +24,20 @@ def test_median_and_worst_of_the_last_minute() -> None:
     assert lag.figures(WINDOW + 3.5) is None
 
 
-def test_of_many_at_once_the_worst_is_kept() -> None:
+def test_of_many_at_once_one_is_due() -> None:
     lag = Lag()
-    for seconds_late in (0.1, 0.5, 0.2):
-        lag.add(1.0, seconds_late)
-    lag.add(1.0 + SHORTEST_STEP, 0.3)
-    assert lag.figures(2.0) == (0.4, 0.5)
+    assert lag.is_due(1.0)
+    lag.add(1.0, 0.1)
+    assert not lag.is_due(1.0)
+    assert not lag.is_due(1.0 + SHORTEST_STEP / 2)
+    assert lag.is_due(1.0 + SHORTEST_STEP)
 
 
 def test_it_is_bounded() -> None:
     lag = Lag()
     for index in range(100_000):
-        lag.add(index / 1000, 0.1)
+        if lag.is_due(index / 1000):
+            lag.add(index / 1000, 0.1)
     assert len(lag._samples) <= WINDOW / SHORTEST_STEP + 1
 
 
@@ -43,6 +45,7 @@ def test_it_begins_anew() -> None:
     lag = Lag()
     lag.add(1.0, 5.0)
     lag.clear()
+    assert lag.is_due(1.0)
     lag.add(1.0, 1.0)
     assert lag.figures(1.0) == (1.0, 1.0)
 

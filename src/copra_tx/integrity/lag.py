@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import deque
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ WINDOW = 60.0
 """Seconds that the figures are about."""
 
 SHORTEST_STEP = 0.1
-"""Seconds between two samples that are kept; of those that come faster, only the worst is."""
+"""Seconds between two samples that are taken: heartbeats of many products come at once, and are equally late."""
 
 
 class LagFigures(NamedTuple):
@@ -38,20 +39,22 @@ class Lag:
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, float]] = deque()
-        self._started: float | None = None  # the newest sample's step began then
+        self._due = -math.inf
+
+    def is_due(self, now: float) -> bool:
+        """Tell whether it is time for a sample, on any clock that only goes forward."""
+        return now >= self._due
 
     def add(self, now: float, lag: float) -> None:
-        """Take a sample, with the time on any clock that only goes forward."""
-        if self._started is not None and self._samples and now - self._started < SHORTEST_STEP:
-            lag = max(lag, self._samples.pop()[1])
-        else:
-            self._started = now
+        """Take a sample."""
+        self._due = now + SHORTEST_STEP
         self._samples.append((now, lag))
         self._forget(now)
 
     def clear(self) -> None:
         """Forget everything."""
         self._samples.clear()
+        self._due = -math.inf
 
     def figures(self, now: float) -> LagFigures | None:
         """Return the figures; ``None`` if the last minute had no sample."""

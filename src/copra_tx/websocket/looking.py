@@ -86,8 +86,9 @@ class Looking:
             self._watch.noted()
             return self._take_note(decoding.whole(message))
         message_type = "level3" if type(message) is list else decoding.type_of(message)
-        if message_type != self._dialect.heartbeat:
-            is_row = message_type == "level3" and not decoding.is_dict
-            self._ways[message_type] = is_row or message_type in self._checks.tracked_types
-        members = decoding.members_of(message) if message_type != self._dialect.heartbeat else decoding.whole(message)
-        return self._watch.noticed(message_type, members, decoding.time_of(message))
+        if message_type == self._dialect.heartbeat:
+            beat = decoding.whole(message).get
+            return self._watch.heartbeat(beat("product_id", ""), beat("sequence"), beat("last_trade_id"), beat("time"))
+        is_row = message_type == "level3" and not decoding.is_dict
+        self._ways[message_type] = is_row or message_type in self._checks.tracked_types
+        return self._watch.noticed(message_type, decoding.members_of(message), decoding.time_of(message))

@@ -129,7 +129,7 @@ class NumberedReception(Reception):
             if not self._take_note(self._decoding.whole(message)):
                 return NOTHING
         elif self._decoding.type_of(message) == self._dialect.heartbeat:
-            self._watch.noticed(self._dialect.heartbeat, {}, self._decoding.time_of(message))
+            self._watch.heartbeat("", None, None, self._decoding.time_of(message))
         if self._decoding.type_of(message) in self._subscriptions.silent_types:
             return NOTHING
         return self._presented(message)

@@ -90,6 +90,7 @@ class Watch:
         self._has_data = self._awaits_data = False
         self._planned, self._was_held_up = 0.0, False
         self._trades: dict[str, tuple[object, float]] = {}  # product to what its last heartbeat told of, and when
+        self._showing: dict[str, list[str]] = {}  # product to the channels that show its trades
         self._clock_at_upgrade: float | None = None
 
     def begin(self, look_closely: Callable[..., None]) -> None:
@@ -157,6 +158,7 @@ class Watch:
             awaits_heartbeats=not awaited <= beating,
         )
         self.deadlines.left(self._channels.keys() - confirmed.keys())
+        self._know_showing()
 
     # -- messages
 
@@ -167,52 +169,64 @@ class Watch:
 
     def noticed(self, message_type: str, members: Mapping[str, Any], time: object) -> bool:
         """
-        Take a message of a channel.
+        Take a message of a channel that is no heartbeat.
 
         Args:
             message_type: Its type; ``level3`` for a row.
-            members: Those of ``product_id``, ``sequence``, ``trade_id`` and ``last_trade_id`` that it has.
+            members: Those of ``product_id``, ``sequence`` and ``trade_id`` that it has.
             time: When the venue sent it, as text.
 
         Returns:
             Whether the user is to get it.
         """
         now = self._clock.seconds()
-        product_id = members.get("product_id", "")
+        product_id, trade_id = members.get("product_id", ""), members.get("trade_id")
         self._sample(now, time)
-        if message_type == self._heartbeat:
-            self._take_heartbeat(product_id, members.get("last_trade_id"), now)
-            gaps = self.checks.heartbeat(product_id, members.get("sequence"), members.get("last_trade_id"))
-        else:
-            self.deadlines.data(now)
-            self.deadlines.seen(self._client.dialect.explaining_channels(message_type), now)
-            gaps = self.checks.observe(message_type, product_id, members.get("sequence"), members.get("trade_id"))
-            counters = self._client.counters
-            counters.late, counters.repeated = self.checks.late, self.checks.repeated
-        if gaps:
+        self.deadlines.data(now)
+        self.deadlines.seen(self._client.dialect.explaining_channels(message_type), now)
+        self._tell_gaps(self.checks.observe(message_type, product_id, members.get("sequence"), trade_id))
+        counters = self._client.counters
+        counters.late, counters.repeated = self.checks.late, self.checks.repeated
+        if not self._has_data:
+            self._has_news()
+        return self._backfill is None or not self._backfill.has_given(message_type, product_id, trade_id)
+
+    def heartbeat(self, product_id: object, sequence: object, last_trade_id: object, time: object) -> bool:
+        """
+        Take a heartbeat.
+
+        Args:
+            product_id: The product; empty if it is one of the whole connection.
+            sequence: How far the product is, as far as it says.
+            last_trade_id: Likewise.
+            time: When the venue sent it, as text.
+
+        Returns:
+            Whether the user is to get it.
+        """
+        if not isinstance(product_id, str):
+            return True
+        now = self._clock.seconds()
+        self._sample(now, time)
+        self.deadlines.heartbeat(product_id, now)
+        before, since = self._trades.get(product_id, (last_trade_id, now))
+        self._trades[product_id] = last_trade_id, now
+        if before != last_trade_id and product_id in self._showing:
+            # Which of many messages is seen is decided once a step: one that came a step before may be the trade's.
+            self.deadlines.traded(self._showing[product_id], now, since - 2 * STEP)
+        if gaps := self.checks.heartbeat(product_id, sequence, last_trade_id):
             self._tell_gaps(gaps)
         if not self._has_data:
             self._has_news()
-        if self._backfill is not None and self._backfill.has_given(message_type, product_id, members.get("trade_id")):
-            return False
-        return message_type != self._heartbeat or not self._ledger.silent.hides(product_id, self._ledger.wanted)
+        return not self._ledger.silent.hides(product_id, self._ledger.wanted)
 
-    def _take_heartbeat(self, product_id: object, trade_id: object, now: float) -> None:
-        if not isinstance(product_id, str):
-            return
-        self.deadlines.heartbeat(product_id, now)
-        before, since = self._trades.get(product_id, (trade_id, now))
-        self._trades[product_id] = trade_id, now
-        if before == trade_id:
-            return
+    def _know_showing(self) -> None:
+        """Note which channels must show a product's trades: what is wanted and held, and not quiet."""
+        self._showing.clear()
         wanted, held = self._ledger.wanted, self._ledger.held
-        showing = [
-            name
-            for name in wanted.keys() & held.keys()
-            if self._channels[name].shows_trades and product_id in held[name] & wanted[name].product_ids
-        ]
-        # Which of many messages is seen is decided once a step: one that came a step before may be the trade's.
-        self.deadlines.traded(showing, now, since - 2 * STEP)
+        for name in wanted.keys() & held.keys():
+            for product_id in held[name] & wanted[name].product_ids if self._channels[name].shows_trades else ():
+                self._showing.setdefault(product_id, []).append(name)
 
     def _tell_gaps(self, gaps: Iterable[Gap]) -> None:
         counters = self._client.counters
@@ -247,8 +261,7 @@ class Watch:
         )
 
     def _sample(self, now: float, time: object) -> None:
-        sent = seconds_of(time)
-        if sent is not None:
+        if self.lag.is_due(now) and (sent := seconds_of(time)) is not None:
             self.lag.add(now, self._wall_clock() - sent)
 
     def _measure_upgrade(self, line: ClientProtocol) -> None:
