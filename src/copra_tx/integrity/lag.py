@@ -35,26 +35,25 @@ class Lag:
     Samples of the last minute.
 
     They are of heartbeats, and of a message of each kind now and then: what is sampled costs nothing to the others.
+
+    Attributes:
+        due: When it is time for the next sample, on any clock that only goes forward.
     """
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, float]] = deque()
-        self._due = -math.inf
-
-    def is_due(self, now: float) -> bool:
-        """Tell whether it is time for a sample, on any clock that only goes forward."""
-        return now >= self._due
+        self.due = -math.inf
 
     def add(self, now: float, lag: float) -> None:
         """Take a sample."""
-        self._due = now + SHORTEST_STEP
+        self.due = now + SHORTEST_STEP
         self._samples.append((now, lag))
         self._forget(now)
 
     def clear(self) -> None:
         """Forget everything."""
         self._samples.clear()
-        self._due = -math.inf
+        self.due = -math.inf
 
     def figures(self, now: float) -> LagFigures | None:
         """Return the figures; ``None`` if the last minute had no sample."""

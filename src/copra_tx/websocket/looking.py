@@ -82,13 +82,18 @@ class Looking:
             Whether ``on_message`` is to get it; what is to be told first waits then.
         """
         decoding = self._decoding
+        try:
+            message_type = decoding.type_of(message)
+        except (KeyError, TypeError, AttributeError):
+            message_type = "level3" if type(message) is list else None
+        if message_type == self._dialect.heartbeat:
+            beat = message if decoding.is_dict else decoding.whole(message)
+            return self._watch.heartbeat(
+                beat.get("product_id", ""), beat.get("sequence"), beat.get("last_trade_id"), beat.get("time")
+            )
         if not self._is_data(message):
             self._watch.noted()
             return self._take_note(decoding.whole(message))
-        message_type = "level3" if type(message) is list else decoding.type_of(message)
-        if message_type == self._dialect.heartbeat:
-            beat = decoding.whole(message).get
-            return self._watch.heartbeat(beat("product_id", ""), beat("sequence"), beat("last_trade_id"), beat("time"))
         is_row = message_type == "level3" and not decoding.is_dict
         self._ways[message_type] = is_row or message_type in self._checks.tracked_types
         return self._watch.noticed(message_type, decoding.members_of(message), decoding.time_of(message))

@@ -261,7 +261,7 @@ class Watch:
         )
 
     def _sample(self, now: float, time: object) -> None:
-        if self.lag.is_due(now) and (sent := seconds_of(time)) is not None:
+        if now >= self.lag.due and (sent := seconds_of(time)) is not None:
             self.lag.add(now, self._wall_clock() - sent)
 
     def _measure_upgrade(self, line: ClientProtocol) -> None:
