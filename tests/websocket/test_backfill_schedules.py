@@ -59,8 +59,14 @@ def test_each_trade_comes_once_or_is_told(seeds: range) -> None:
     assert sum(missed for _, missed in outcomes) > 0
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make the seeds of the soak: each takes as long as some twenty of the schedules that are counted by the option."""
+    if "seed" in metafunc.fixturenames:
+        asked: int | None = metafunc.config.getoption("schedules")
+        metafunc.parametrize("seed", range(100, 100 + (asked or 1000) // 50))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(100, 300))
 def test_each_trade_comes_once_or_is_told_whatever_the_seed(seed: int) -> None:
     live_through(seed)
 
