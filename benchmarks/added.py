@@ -7,7 +7,9 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
+from typing import Any
 
 import msgspec
 
@@ -50,39 +52,31 @@ def measure_layers(rounds: int = 200) -> Sequence[Layer]:
     """
     Return the cost of each layer, from the innermost one; the one before the last is the fast path without a client.
 
-    All take the same messages, in turn, in another order in each round.
+    All take the same messages, in turn, in another order in each round; the next round goes on where the one before
+    ended.
     """
-    payloads = list(islice(STREAMS["small"](Market()), MINUTE))
-    in_bulk, alone = reads(payloads), list(map(frame, payloads))
+    stream = STREAMS["small"](Market())
     decode = msgspec.json.Decoder().decode
     on_message = Counting().on_message
-    fast_path = open_fast_path(decode, on_message)
-    client = _open_client()
-
-    def decoding() -> None:
-        for payload in payloads:
-            decode(payload)
-
-    def calling() -> None:
-        for payload in payloads:
-            on_message(decode(payload))
-
-    works = {
-        ("decoding", "bulk"): decoding,
-        ("callback", "bulk"): calling,
-        ("fast path", "bulk"): _feeding(fast_path, in_bulk),
-        ("fast path", "alone"): _feeding(fast_path, alone),
-        ("client", "bulk"): _feeding(client, in_bulk),
-        ("client", "alone"): _feeding(client, alone),
+    feeds = {
+        "fast path": (open_fast_path(decode, on_message), open_fast_path(decode, on_message)),
+        "client": (_open_client(), _open_client()),
     }
-    costs: dict[tuple[str, str], list[float]] = {key: [] for key in works}
-    order = list(works)
+    costs: dict[tuple[str, str], list[float]] = {}
     for _ in range(rounds):
-        random.shuffle(order)
-        for key in order:
+        payloads = list(islice(stream, MINUTE))
+        in_bulk, alone = reads(payloads), list(map(frame, payloads))
+        works = [
+            (("decoding", "bulk"), partial(_take, decode, payloads)),
+            (("callback", "bulk"), partial(_call, decode, on_message, payloads)),
+        ]
+        for name, (many, one) in feeds.items():
+            works += [((name, "bulk"), partial(_take, many, in_bulk)), ((name, "alone"), partial(_take, one, alone))]
+        random.shuffle(works)
+        for key, work in works:
             began = time.process_time_ns()
-            works[key]()
-            costs[key].append((time.process_time_ns() - began) / 1e3 / len(payloads))
+            work()
+            costs.setdefault(key, []).append((time.process_time_ns() - began) / 1e3 / MINUTE)
     for name in ("decoding", "callback"):  # which know nothing of reads
         costs[name, "alone"] = costs[name, "bulk"]
     layers, before = [], ""
@@ -101,12 +95,14 @@ def _difference(costs: Sequence[float], before: Sequence[float] | None) -> float
     return statistics.median(one - other for one, other in zip(costs, before, strict=True))
 
 
-def _feeding(feed: Feed, chunks: Sequence[bytes]) -> Callable[[], None]:
-    def work() -> None:
-        for chunk in chunks:
-            feed(chunk)
+def _take(feed: Callable[[bytes], object], pieces: Sequence[bytes]) -> None:
+    for piece in pieces:
+        feed(piece)
 
-    return work
+
+def _call(decode: Callable[[bytes], Any], on_message: Callable[[Any], object], payloads: Sequence[bytes]) -> None:
+    for payload in payloads:
+        on_message(decode(payload))
 
 
 def _open_client() -> Feed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
@@ -85,22 +85,24 @@ class _Anything(Client):
 
 
 def measure_decodings(rounds: int = 200) -> Sequence[Decoding]:
-    """Feed clients with the same messages, in turn, in another order in each round."""
-    chunks = reads(islice(STREAMS["small"](Market()), MINUTE))
+    """Feed clients with the same messages, in turn; each round in another order, and on where the last one ended."""
+    stream = STREAMS["small"](Market())
     feeds = {
         "dict": _open(_Dicts, "dict"),
         "lazy, and only the type is looked at": _open(_Lazy, "lazy"),
         "types, with decimals": _open(_Anything, _TYPES),
         "None": _open(_Anything, None),
     }
-    works: dict[str, Callable[[], None]] = {name: _feeding(feed, chunks) for name, feed in feeds.items()}
-    costs: dict[str, list[float]] = {name: [] for name in works}
-    order = list(works)
+    costs: dict[str, list[float]] = {name: [] for name in feeds}
+    order = list(feeds)
     for _ in range(rounds):
+        chunks = reads(islice(stream, MINUTE))
         random.shuffle(order)
         for name in order:
+            feed = feeds[name]
             began = time.process_time_ns()
-            works[name]()
+            for chunk in chunks:
+                feed(chunk)
             costs[name].append((time.process_time_ns() - began) / 1e3 / MINUTE)
     return [
         Decoding(name, quiet(some), statistics.median(map(float.__truediv__, some, costs["dict"])))
@@ -112,11 +114,3 @@ def _open(client_class: type[Client], decode: object) -> Feed:
     channels = [Channel(name, list(PRODUCTS)) for name in CHANNELS]
     _, feed = open_client(client_class, channels, decode=decode)
     return feed
-
-
-def _feeding(feed: Feed, chunks: Sequence[bytes]) -> Callable[[], None]:
-    def work() -> None:
-        for chunk in chunks:
-            feed(chunk)
-
-    return work

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
 from autobahn.twisted.websocket import WebSocketClientFactory
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 
@@ -31,12 +32,16 @@ Feed = Callable[[bytes], None]
 
 def open_client(client_class: type[Client], channels: Iterable[Channel], **options: Any) -> tuple[Client, Feed]:
     """
-    Return a client that believes to have an open line, and what takes its reads.
+    Return a client that believes to have an open line, its channels confirmed, and what takes its reads.
 
     Its time stands still, so it never lets anybody else have a turn.
     """
+    channels = list(channels)
     client = client_class(None, channels, URL, auto_connect=False, reactor=MemoryReactorClock(), **options)
-    return client, _open(client)
+    feed = _open(client)
+    held = [{"name": channel.name, "product_ids": sorted(channel.product_ids)} for channel in channels]
+    feed(frame(msgspec.json.encode({"type": "subscriptions", "channels": held})))
+    return client, feed
 
 
 def open_fast_path(decode: Callable[[bytes], Any], on_message: Callable[[Any], object]) -> Feed:

@@ -37,7 +37,9 @@ class Checks:
         self._members = {rule.name: rule.number for rule in dialect.channels.values() if rule.number}
         self._types = {name: dialect.channels[name].types for name in self._members}
         self._sequences = {channel: Sequences(channel) for channel in self._members}
-        self._tracked = self._confirmed = dict.fromkeys(self._members, _NOTHING)
+        self._tracked = dict.fromkeys(self._members, _NOTHING)
+        # Product to the numbers that its heartbeats tell of, and whether these are of trades: what is confirmed.
+        self._told: dict[str, list[tuple[Sequences, bool]]] = {}
         self._doubled = _NOTHING
         self.tracked_types = _NOTHING
         self.track: tuple[str, dict[str, list[int]]] = ("", {})
@@ -71,7 +73,10 @@ class Checks:
         tracked = {channel: held[channel] | (wanted[channel] - user) for channel in self._members}
         tracked["matches"] -= tracked["full"]
         self._tracked = tracked
-        self._confirmed = {channel: held[channel] & tracked[channel] for channel in self._members}
+        self._told.clear()
+        for channel, member in self._members.items():
+            for product_id in held[channel] & tracked[channel]:
+                self._told.setdefault(product_id, []).append((self._sequences[channel], member == "trade_id"))
         for channel, sequences in self._sequences.items():
             sequences.keep(matches - tracked["full"] if channel == "matches" else wanted[channel])
         # Where both are, a match may be one of ``full``: those of other products are looked at one by one.
@@ -134,14 +139,15 @@ class Checks:
         gaps: list[Gap] = []
         if not isinstance(product_id, str):
             return gaps
-        for channel, products in self._confirmed.items():
-            if product_id in products:
-                number = _number(last_trade_id if self._members[channel] == "trade_id" else sequence)
-                if number is not None:
-                    gaps += self._sequences[channel].announced(product_id, number)
+        for sequences, by_trade in self._told.get(product_id, ()):
+            number = _number(last_trade_id if by_trade else sequence)
+            if number is not None:
+                gaps += sequences.announced(product_id, number)
         return gaps
 
 
 def _number(value: object) -> int | None:
+    if type(value) is int:
+        return value
     number = number_or_same(value)
     return number if isinstance(number, int) and not isinstance(number, bool) else None

@@ -89,12 +89,14 @@ class Sequences:
         if before is None:
             return ()
         cause, cell = HEARTBEAT, self.last.get(product_id)
-        if cell is not None:
-            last = cell[0]
-        else:
-            cause, last = RECONNECTION, self._before.pop(product_id, before)
-        self.last[product_id] = [max(last, before)]
-        return (self._gap(product_id, last + 1, before + 1, cause),) if before > last else ()
+        if cell is None:
+            cause, cell = RECONNECTION, [self._before.pop(product_id, before)]
+            self.last[product_id] = cell
+        last = cell[0]
+        if before <= last:
+            return ()
+        cell[0] = before
+        return (self._gap(product_id, last + 1, before + 1, cause),)
 
     def still_missing(self, gap: Gap) -> Ranges:
         """Return what of a gap has not come since it was told; all of it, if it is one of those that were given up."""
