@@ -70,34 +70,41 @@ def split(  # noqa: C901  # one loop, and a single call in it: it runs once for 
     """
     payloads: list[bytes] = []
     add, size, position = payloads.append, len(data), start
-    empty, medium, large = first << 8, first << 8 | 126, first << 8 | 127
+    empty, longer, large = first << 8, first << 8 | 126, first << 8 | 127
+    medium, limited = (longer, -1) if limit > 65534 else (-1, longer)  # no limit is looked at where none is exceeded
     try:
         while True:
             header, length = _four_bytes(data, position)  # for half of what looking at each byte costs
             if header == medium:
-                body = position + 4
                 if length < 126:
                     break
-            elif empty <= header < medium:
-                body = position + 2
+                body = position + 4
+            elif empty <= header < longer:
                 length = header - empty
+                if length > limit:
+                    break
+                body = position + 2
+            elif header == limited:
+                if not 126 <= length <= limit:
+                    break
+                body = position + 4
             elif header == large:
                 body = position + 10
                 if body > size:
                     return payloads, position, 0, False
                 length = int.from_bytes(data[position + 2 : body], "big")
-                if length < 65536:
+                if not 65536 <= length <= limit:
                     break
+                if body + length > size:
+                    return payloads, position, body + length - size, False
             else:  # another kind, or masked
                 break
-            if length > limit:
-                break
-            end = body + length
-            if end > size:
-                return payloads, position, end - size, False
-            add(data[body:end])
-            position = end
+            position = body + length
+            add(data[body:position])  # whether it is complete is seen when nothing follows
     except struct.error:  # fewer than four bytes are left
+        if position > size:
+            body = size - len(payloads.pop())
+            return payloads, body - header_size(position - body), position - size, False
         return _end(data, payloads, position, limit, first)
     return payloads, position, 0, True
 
