@@ -51,7 +51,7 @@ def single_payload(data: bytes, limit: int, first: int = TEXT) -> bytes | None:
     return None
 
 
-def split(  # noqa: C901  # one loop, and a single call in it: it runs once for each message
+def split(  # noqa: C901, PLR0912  # one loop, and a single call in it: it runs once for each message
     data: bytes, start: int, limit: int, first: int = TEXT
 ) -> tuple[list[bytes], int, int, bool]:
     """
