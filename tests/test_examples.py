@@ -144,7 +144,9 @@ async def test_raw_payloads(simulated_exchange: SimulatedExchange, tmp_path: Pat
         await interrupt(running)
     recorded = [json.loads(line)["type"] for line in recording.read_bytes().splitlines()]
     assert recorded[0] == "subscriptions"
-    assert recorded == [line.split()[0] for line in running.text.splitlines()]
+    printed = [line.split()[0] for line in running.text.splitlines()]
+    assert printed == recorded[: len(printed)]
+    assert len(recorded) - len(printed) <= 1  # a message is recorded first, and Ctrl-C may come between
 
 
 async def test_fastapi_application(simulated_exchange: SimulatedExchange) -> None:
