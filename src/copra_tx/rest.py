@@ -30,7 +30,7 @@ from .errors import (
     MessageTooLargeError,
     RestError,
 )
-from .feed.rest_address import rest_url_of, taken_apart
+from .feed.rest_address import MOST_TRADES, rest_url_of, taken_apart
 from .websocket.backoff import jittered, retry_after
 from .websocket.causes import describe
 from .websocket.dialing import make_endpoint
@@ -45,9 +45,6 @@ Requests a second of one address, and at once.
 
 Source: Coinbase docs, Exchange, "REST Rate Limits Overview" (read 2026-11), for requests that are not signed.
 """
-
-MOST_TRADES = 1000
-"""The most trades of one answer. Source: Coinbase docs, Exchange, "Get product trades" (read 2026-11)."""
 
 LONGEST_WAIT = 60.0
 """A server's ``Retry-After`` is honoured up to this many seconds."""

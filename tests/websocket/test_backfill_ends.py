@@ -40,11 +40,17 @@ class Slow(Filled):
         await self.busy
 
 
-def test_the_next_gap_waits_until_on_backfill_is_done(market: Market) -> None:
+def with_another_gap(market: Market) -> Any:
+    """Return a client that is told of one gap's trades, and loses more meanwhile."""
     client = quiet(market, kind=Slow)
     lose(market, client)
     market.pass_time(2.0)
     market.exchange.skip("match", BTC)
+    return client
+
+
+def test_the_next_gap_waits_until_on_backfill_is_done(market: Market) -> None:
+    client = with_another_gap(market)
     market.pass_time(5.0)
     assert len(client.filled) == len(market.asked()) == 1
     client.busy.callback(None)
@@ -55,10 +61,7 @@ def test_the_next_gap_waits_until_on_backfill_is_done(market: Market) -> None:
 
 
 def test_closing_while_on_backfill_runs_cancels_it(market: Market) -> None:
-    client = quiet(market, kind=Slow)
-    lose(market, client)
-    market.pass_time(2.0)
-    market.exchange.skip("match", BTC)
+    client = with_another_gap(market)
     market.pass_time(3.0)
     closed: list[Any] = []
     client.close().addCallback(closed.append)

@@ -1,4 +1,4 @@
-"""Where the REST interface is that belongs to a feed."""
+"""What must be known of the REST interface that belongs to a feed: where it is, and how much it gives at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from copra_tx.errors import ConfigurationError
 
 from .exchange import REST_URLS
 
-__all__ = ["rest_url_of", "taken_apart"]
+__all__ = ["MOST_TRADES", "rest_url_of", "taken_apart"]
+
+MOST_TRADES = 1000
+"""The most trades of one answer. Source: Coinbase docs, Exchange, "Get product trades" (read 2026-11)."""
 
 
 def rest_url_of(feed_url: str) -> str:

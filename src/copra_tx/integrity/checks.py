@@ -147,7 +147,5 @@ class Checks:
 
 
 def _number(value: object) -> int | None:
-    if type(value) is int:
-        return value
     number = number_or_same(value)
-    return number if isinstance(number, int) and not isinstance(number, bool) else None
+    return number if type(number) is int else None

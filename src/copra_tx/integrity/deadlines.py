@@ -109,7 +109,7 @@ class Deadlines:
 
     def heartbeat(self, product_id: str, now: float) -> None:
         """Take a heartbeat of a product."""
-        self._heard, self._data, self.patience = True, now, 1  # as data
+        self.data(now)
         self._cured.discard(product_id)
         if product_id in self._blamed:
             self._blamed = frozenset()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass, replace
 
-from .ranges import Ranges
+from .ranges import Ranges, find
 
 __all__ = ["MOST_OPEN", "Gap", "OpenGaps"]
 
@@ -95,8 +94,8 @@ class _OpenGap:
 
     def take(self, number: int) -> bool:
         """Take a number away; tell whether it was there."""
-        index = bisect_right(self.ranges, number, key=lambda one: one[0]) - 1
-        if index < 0 or self.ranges[index][1] < number:
+        index = find(self.ranges, number)
+        if index is None:
             return False
         first, last = self.ranges[index]
         rest = [(first, number - 1), (number + 1, last)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
-__all__ = ["Ranges", "common", "count", "holds", "in_words", "lacking"]
+__all__ = ["Ranges", "common", "count", "find", "holds", "in_words", "lacking"]
 
 Ranges = Sequence[tuple[int, int]]
 """First and last number of each range."""
@@ -19,10 +19,15 @@ MOST_NAMED = 10
 """Ranges that a text names."""
 
 
+def find(ranges: Ranges, number: int) -> int | None:
+    """Return the index of the range that a number is in; ``None`` if it is in none."""
+    index = bisect_right(ranges, number, key=lambda one: one[0]) - 1
+    return index if index >= 0 and number <= ranges[index][1] else None
+
+
 def holds(ranges: Ranges, number: int) -> bool:
     """Tell whether a number is in one of the ranges."""
-    index = bisect_right(ranges, number, key=lambda one: one[0]) - 1
-    return index >= 0 and number <= ranges[index][1]
+    return find(ranges, number) is not None
 
 
 def count(ranges: Ranges) -> int:

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from copra_tx.errors import ClientClosedError, ConfigurationError, RestError
+from copra_tx.feed.rest_address import MOST_TRADES as PAGE
 from copra_tx.feed.rest_address import rest_url_of
 from copra_tx.integrity.gaps import Gap
 from copra_tx.integrity.ranges import Ranges, common, count, holds, in_words, lacking
@@ -37,9 +38,6 @@ MOST_GAPS = 10_000
 
 MOST_REMEMBERED = 100
 """Gaps of a product of which we know, once filled, that a late message of theirs would be a trade's second."""
-
-PAGE = 1000
-"""Trades of one request. Source: Coinbase docs, Exchange, "Get product trades" (read 2026-11)."""
 
 SETTLING = 1.0
 """Seconds from a gap to its first request. Late messages may close it, and the venue's answers may be so old."""

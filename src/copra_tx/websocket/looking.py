@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .decoding import is_row
+
 if TYPE_CHECKING:
     from copra_tx.feed.dialect import Dialect
     from copra_tx.integrity.checks import Checks
@@ -27,9 +29,7 @@ class Looking:
     _checks: Checks
     _decoding: Decoding
     _dialect: Dialect
-
-    def _is_data(self, message: Any) -> bool:
-        raise NotImplementedError
+    _data_types: frozenset[str]
 
     def _take_note(self, message: Any) -> bool:
         raise NotImplementedError
@@ -84,16 +84,17 @@ class Looking:
         decoding = self._decoding
         try:
             message_type = decoding.type_of(message)
+            is_data = message_type in self._data_types
         except (KeyError, TypeError, AttributeError):
-            message_type = "level3" if type(message) is list else None
+            message_type, is_data = "level3", is_row(message)
         if message_type == self._dialect.heartbeat:
             beat = message if decoding.is_dict else decoding.whole(message)
             return self._watch.heartbeat(
                 beat.get("product_id", ""), beat.get("sequence"), beat.get("last_trade_id"), beat.get("time")
             )
-        if not self._is_data(message):
+        if not is_data:
             self._watch.noted()
             return self._take_note(decoding.whole(message))
-        is_row = message_type == "level3" and not decoding.is_dict
-        self._ways[message_type] = is_row or message_type in self._checks.tracked_types
+        is_lazy_row = message_type == "level3" and not decoding.is_dict
+        self._ways[message_type] = is_lazy_row or message_type in self._checks.tracked_types
         return self._watch.noticed(message_type, decoding.members_of(message), decoding.time_of(message))

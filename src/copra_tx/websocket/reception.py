@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from copra_tx.feed.dialect import error_words
 from copra_tx.feed.exchange import UNREADABLE_REQUEST
 
-from .decoding import LARGE, NOT_JSON, Decoding, is_row, look_at
+from .decoding import LARGE, NOT_JSON, Decoding, look_at
 from .delivery import SLICE
 from .looking import Looking
 
@@ -281,12 +281,6 @@ class Reception(Looking):
         if self._buffer.active:
             self._buffer.put(message)
         self._delivery.deliver_message(self._client, message)
-
-    def _is_data(self, message: Any) -> bool:
-        try:
-            return self._decoding.type_of(message) in self._data_types
-        except (KeyError, TypeError, AttributeError):
-            return is_row(message)
 
     def _presented(self, message: Any) -> Any:
         """Return what ``on_message`` gets of a message; ``NOTHING`` if it is unwanted, or does not fit its type."""

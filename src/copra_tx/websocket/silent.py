@@ -79,9 +79,7 @@ class SilentHeartbeats:
 
     def hides(self, product_id: object, wanted: Mapping[str, Channel]) -> bool:
         """Tell whether a heartbeat is not to be delivered."""
-        return product_id in self.asked and (
-            self._name not in wanted or product_id not in wanted[self._name].product_ids
-        )
+        return product_id in self.asked and product_id not in self._asked_for(wanted)
 
     def _due(self, wanted: Mapping[str, Channel], held: Mapping[str, frozenset[str]]) -> frozenset[str]:
         if not self._is_on:

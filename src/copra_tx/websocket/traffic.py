@@ -28,8 +28,7 @@ class Traffic(TrafficStats):  # type: ignore[misc]  # Autobahn is not looked at
     __slots__ = ("single_messages", "single_octets", "single_octets_read")
 
     def __init__(self, before: TrafficStats) -> None:
-        self.single_messages = self.single_octets = self.single_octets_read = 0
-        super().__init__()
+        super().__init__()  # which resets
         self.__dict__.update(vars(before))
 
     def reset(self) -> None:

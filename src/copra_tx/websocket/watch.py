@@ -218,8 +218,7 @@ class Watch:
             self._tell_gaps(gaps)
         if not self._has_data:
             self._has_news()
-        ledger = self._ledger
-        return product_id not in ledger.silent.asked or not ledger.silent.hides(product_id, ledger.wanted)
+        return not self._ledger.silent.hides(product_id, self._ledger.wanted)
 
     def _know_showing(self) -> None:
         """Note which channels must show a product's trades: what is wanted and held, and not quiet."""
