@@ -129,6 +129,20 @@ class Checks:
         may_repeat = message_type == "last_match" or product_id in self._doubled
         return self._sequences[channel].observe(product_id, number, may_repeat=may_repeat)
 
+    def keeps_up(self, product_id: str, sequence: object, last_trade_id: object) -> bool:
+        """
+        Take a heartbeat that tells of nothing missing, at a small price.
+
+        Returns:
+            Whether it was taken; else it is for ``heartbeat``.
+        """
+        told = self._told.get(product_id, ())
+        if len(told) != 1:
+            return not told
+        ((sequences, by_trade),) = told
+        number = last_trade_id if by_trade else sequence
+        return type(number) is int and sequences.keeps_up(product_id, number)
+
     def heartbeat(self, product_id: object, sequence: object, last_trade_id: object) -> Sequence[Gap]:
         """
         Take a heartbeat: how far the product is.

@@ -75,6 +75,19 @@ class Sequences:
         cell[0] = number
         return (self._gap(product_id, last + 1, number, cause),) if number > last + 1 else ()
 
+    def keeps_up(self, product_id: str, number: int) -> bool:
+        """
+        Take the number that a heartbeat says the product has reached, if nothing is missing so far.
+
+        Returns:
+            Whether it was taken; else it is for ``announced``.
+        """
+        before, cell = self._announced.get(product_id), self.last.get(product_id)
+        if before is None or cell is None or before > cell[0]:
+            return False
+        self._announced[product_id] = number
+        return True
+
     def announced(self, product_id: str, number: int) -> Sequence[Gap]:
         """
         Take the number that a heartbeat says the product has reached.

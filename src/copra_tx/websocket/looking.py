@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from .decoding import Decoding
     from .watch import Watch
 
-__all__ = ["Looking"]
+__all__ = ["BEAT", "Looking"]
+
+BEAT = 2
+"""In place of ``True``: the message is a heartbeat, whose numbers are those of other messages."""
 
 
 class Looking:
@@ -24,7 +27,7 @@ class Looking:
     note of.
     """
 
-    _ways: dict[str, bool]  # the types whose messages are nothing but data now, and whether these are numbered
+    _ways: dict[str, int]  # the types whose messages are nothing but data now; True: they are numbered; or BEAT
     _watch: Watch
     _checks: Checks
     _decoding: Decoding
@@ -48,8 +51,11 @@ class Looking:
     def _is_regular(self, message: Any) -> bool:
         """Tell whether a message is data and nothing but that, with the number that was due."""
         try:
-            if not self._ways[self._decoding.type_of(message)]:
+            way = self._ways[self._decoding.type_of(message)]
+            if not way:
                 return True
+            if way is BEAT:
+                return self._watch.is_regular_heartbeat(message)
             member, last = self._checks.track
             if self._decoding.is_dict:
                 cell, number = last[message["product_id"]], message[member]
@@ -89,6 +95,8 @@ class Looking:
             message_type, is_data = "level3", is_row(message)
         if message_type == self._dialect.heartbeat:
             beat = message if decoding.is_dict else decoding.whole(message)
+            if decoding.is_dict:
+                self._ways[message_type] = BEAT
             return self._watch.heartbeat(
                 beat.get("product_id", ""), beat.get("sequence"), beat.get("last_trade_id"), beat.get("time")
             )

@@ -16,7 +16,7 @@ from copra_tx.feed.exchange import UNREADABLE_REQUEST
 
 from .decoding import LARGE, NOT_JSON, Decoding, look_at
 from .delivery import SLICE
-from .looking import Looking
+from .looking import BEAT, Looking
 
 if TYPE_CHECKING:
     from .client import Client
@@ -78,7 +78,7 @@ class Reception(Looking):
         self._decode = self._decoding.decode
         self._takes_plain = self._decoding.is_dict and not self._dialect.is_numbered
         # The types whose messages are nothing but data now, and whether these are numbered.
-        self._ways: dict[str, bool] = {}
+        self._ways: dict[str, int] = {}
         self._watch = client.watch
         self._checks = client.watch.checks
         self._watch.begin(self.look_closely)
@@ -120,6 +120,7 @@ class Reception(Looking):
         delivery, on_message, waiting = self._delivery, self._client.on_message, self._delivery.waiting
         put = self._buffer.put if self._buffer.active else None
         is_plain, ways = self._takes_plain and not self._subscriptions.is_selective, self._ways
+        is_regular_heartbeat = self._watch.is_regular_heartbeat
         (member, last), rows = self._checks.track, self._checks.rows
         has_rows = is_plain and bool(rows)
         messages = map(self._decode, left) if is_plain else self._selected(left)
@@ -136,11 +137,15 @@ class Reception(Looking):
                             if number - cell[0] != 1:
                                 raise KeyError(number)  # noqa: TRY301
                             cell[0] = number
-                        elif is_plain and ways[message["type"]]:
-                            cell, number = last[message["product_id"]], message[member]
-                            if number - cell[0] != 1:
-                                raise KeyError(number)  # noqa: TRY301
-                            cell[0] = number
+                        elif is_plain and (way := ways[message["type"]]):
+                            if way is BEAT:
+                                if not is_regular_heartbeat(message):
+                                    raise KeyError(way)  # noqa: TRY301
+                            else:
+                                cell, number = last[message["product_id"]], message[member]
+                                if number - cell[0] != 1:
+                                    raise KeyError(number)  # noqa: TRY301
+                                cell[0] = number
                     except (KeyError, TypeError, IndexError, ValueError):
                         is_wanted = self._look(message)
                         if waiting or not is_wanted:

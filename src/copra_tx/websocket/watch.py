@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,9 @@ SUSPICIOUS_OFFSET = 20.0
 
 LARGE_READ = 1024
 """Bytes in a step that are more than pongs: part of a large message, behind which heartbeats may wait."""
+
+REGULAR = 0.1
+"""Seconds in which further heartbeats of a product tell nothing new about the line."""
 
 _OF_THE_LINE = frozenset(("",))
 """In place of products, where heartbeats are those of the whole connection."""
@@ -90,6 +94,7 @@ class Watch:
         self._has_data = self._awaits_data = False
         self._planned, self._was_held_up = 0.0, False
         self._trades: dict[str, tuple[object, float]] = {}  # product to what its last heartbeat told of, and when
+        self._fresh: dict[str, float] = {}  # product to when it is time to look at its heartbeats anew
         self._showing: dict[str, list[str]] = {}  # product to the channels that show its trades
         self._clock_at_upgrade: float | None = None
 
@@ -112,6 +117,7 @@ class Watch:
         self._octets = line.trafficStats.incomingOctetsWireLevel
         self._last_message, self._has_data = None, False
         self._trades.clear()
+        self._fresh.clear()
         self.lag.clear()
         self._measure_upgrade(line)
         self.deadlines.opened(now)
@@ -139,6 +145,7 @@ class Watch:
 
     def subscribed(self) -> None:
         """What is wanted, held or refused has changed."""
+        self._fresh.clear()
         confirmed = {channel.name: channel.product_ids for channel in self._ledger.confirmed()}
         pending = {channel.name: channel.product_ids for channel in self._ledger.missing()}
         self.checks.subscribed(confirmed, pending)
@@ -191,6 +198,18 @@ class Watch:
             self._has_news()
         return self._backfill is None or not self._backfill.has_given(message_type, product_id, trade_id)
 
+    def is_regular_heartbeat(self, message: dict[str, Any]) -> bool:
+        """
+        Take a heartbeat that comes right after one of the same product, as in a flood, and tells of nothing missing.
+
+        Returns:
+            Whether it was taken, and the user is to get it; else it is for ``heartbeat``.
+        """
+        product_id = message["product_id"]
+        return self._clock.seconds() < self._fresh.get(product_id, -math.inf) and self.checks.keeps_up(
+            product_id, message["sequence"], message["last_trade_id"]
+        )
+
     def heartbeat(self, product_id: object, sequence: object, last_trade_id: object, time: object) -> bool:
         """
         Take a heartbeat.
@@ -218,7 +237,10 @@ class Watch:
             self._tell_gaps(gaps)
         if not self._has_data:
             self._has_news()
-        return not self._ledger.silent.hides(product_id, self._ledger.wanted)
+        is_wanted = not self._ledger.silent.hides(product_id, self._ledger.wanted)
+        if is_wanted:
+            self._fresh[product_id] = now + REGULAR
+        return is_wanted
 
     def _know_showing(self) -> None:
         """Note which channels must show a product's trades: what is wanted and held, and not quiet."""
