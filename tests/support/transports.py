@@ -55,17 +55,19 @@ class Way:
     @property
     def aborted(self) -> type[BaseException]:
         """Why a connection was lost that our side has aborted. Twisted's TLS forgets who did it."""
-        return ConnectionLost if self.tls and self.kind == "twisted" else ConnectionAborted
+        return ConnectionLost if self.tls and self.kind != "fastnet" else ConnectionAborted
 
     def endpoint(
         self, port: int, ca_file: str | None, host: str = HOST, over: IStreamClientEndpoint | None = None
     ) -> IStreamClientEndpoint:
         """Return an endpoint for a port of 127.0.0.1, over TLS for a host; or over what another endpoint dials."""
-        tcp = HostnameEndpoint(the_reactor(), LOCAL, port) if over is None else over
-        if self.kind == "twisted":
-            return TlsEndpoint(tcp, verifying_creator(host, ca_file), the_reactor()) if self.tls else tcp
-        connect = asyncio_connect if self.kind == "asyncio" else fastnet_connect()
-        return LoopEndpoint(tcp, the_reactor(), connect, VerifyingTls(host, ca_file) if self.tls else None)
+        tcp: IStreamClientEndpoint = HostnameEndpoint(the_reactor(), LOCAL, port) if over is None else over
+        if self.kind == "fastnet":
+            tls = VerifyingTls(host, ca_file) if self.tls else None
+            return LoopEndpoint(tcp, the_reactor(), fastnet_connect(), tls)
+        if self.kind == "asyncio":
+            tcp = LoopEndpoint(tcp, the_reactor(), asyncio_connect)
+        return TlsEndpoint(tcp, verifying_creator(host, ca_file), the_reactor()) if self.tls else tcp
 
     def mark(self) -> Any:
         """Return it as a parameter of a fixture."""

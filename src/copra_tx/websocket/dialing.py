@@ -22,13 +22,13 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, implementer
 
-from copra_tx.bridge.transports import LoopEndpoint
+from copra_tx.bridge.transports import LoopEndpoint, asyncio_connect, fastnet_connect
 
 from .proxy import TunnelEndpoint
 from .tls import verifying_creator
 from .tls_reading import tls_transport
 from .tls_stdlib import VerifyingTls
-from .transports import choose_transport, loop_connect
+from .transports import choose_transport
 
 if TYPE_CHECKING:
     from .options import Options
@@ -51,14 +51,18 @@ def make_endpoint(reactor: Any, host: str, port: int, secure: bool, options: Opt
     Raises:
         ConfigurationError: If ``host``, ``ca_file`` or ``transport`` cannot be used.
     """
-    connect = loop_connect(choose_transport(reactor, options.transport))
+    transport = choose_transport(reactor, options.transport)
     proxy = options.proxy
     dialled = (host, port) if proxy is None else (proxy.host, proxy.port)
     endpoint: IStreamClientEndpoint = HostnameEndpoint(reactor, *dialled, timeout=options.open_timeout)
     if proxy is not None:
         endpoint = TunnelEndpoint(endpoint, proxy, host, port)
-    if connect is not None:
-        return LoopEndpoint(endpoint, reactor, connect, VerifyingTls(host, options.ca_file) if secure else None)
+    if transport == "fastnet":
+        return LoopEndpoint(
+            endpoint, reactor, fastnet_connect(), VerifyingTls(host, options.ca_file) if secure else None
+        )
+    if transport == "asyncio":
+        endpoint = LoopEndpoint(endpoint, reactor, asyncio_connect)
     return TlsEndpoint(endpoint, verifying_creator(host, options.ca_file), reactor) if secure else endpoint
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from copra_tx.bridge import asyncio_loop_of
-from copra_tx.bridge.transports import Connect, asyncio_connect, fastnet_connect
+from copra_tx.bridge.transports import fastnet_connect
 from copra_tx.errors import ConfigurationError
 
-__all__ = ["TRANSPORTS", "choose_transport", "loop_connect"]
+__all__ = ["TRANSPORTS", "choose_transport"]
 
 AUTOMATIC = ("fastnet", "asyncio", "twisted")
 """What ``"auto"`` chooses from, the best first."""
@@ -34,13 +34,6 @@ def choose_transport(reactor: Any, wanted: str) -> str:
     if hindrance is not None:
         raise ConfigurationError(f"transport={wanted!r} {hindrance}")
     return wanted
-
-
-def loop_connect(transport: str) -> Connect | None:
-    """Return what makes the loop's transport for a socket; ``None`` for ``"twisted"``, which needs nothing."""
-    if transport == "twisted":
-        return None
-    return asyncio_connect if transport == "asyncio" else fastnet_connect()
 
 
 def _is_worse(reactor: Any, transport: str) -> bool:

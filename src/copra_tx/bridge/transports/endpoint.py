@@ -34,16 +34,18 @@ class LoopEndpoint:
     An endpoint whose connections are the asyncio loop's.
 
     Twisted dials, with all it knows: name look-ups, several addresses, time-outs, cancelling, proxies. Once TCP is
-    there, the socket is handed to the loop, which reads and writes, and speaks TLS, at a lower price.
+    there, the socket is handed to the loop, which reads and writes at a lower price.
 
     Args:
         endpoint: Dials TCP.
         reactor: An asyncio reactor.
         connect: Makes the loop's transport for a socket: ``asyncio_connect``, or what ``fastnet_connect()`` returns.
-        tls: What TLS is spoken with; ``None`` for none.
+        tls: What TLS is spoken with, if the loop's transport is to do that.
     """
 
-    def __init__(self, endpoint: IStreamClientEndpoint, reactor: Any, connect: Connect, tls: LoopTls | None) -> None:
+    def __init__(
+        self, endpoint: IStreamClientEndpoint, reactor: Any, connect: Connect, tls: LoopTls | None = None
+    ) -> None:
         self._endpoint, self._reactor, self._connect, self._tls = endpoint, reactor, connect, tls
 
     def connect(self, protocol_factory: IProtocolFactory) -> Deferred[IProtocol]:
