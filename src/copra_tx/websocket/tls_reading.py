@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import Any
 
 from OpenSSL import SSL
-from twisted.protocols.policies import ProtocolWrapper
 from twisted.protocols.tls import BufferingTLSTransport
 from twisted.python.failure import Failure
 
@@ -33,12 +32,14 @@ class CollectingTls(BufferingTLSTransport):
     _lostTLSConnection: bool
     _aborted: bool
     _tlsConnection: SSL.Connection
+    _handshakeDone: bool
+    _appSendBuffer: list[bytes]
 
     def _flushReceiveBIO(self) -> None:
         while not self._lostTLSConnection:
             records, error = self._read_records()
             if records and not self._aborted:
-                ProtocolWrapper.dataReceived(self, records[0] if len(records) == 1 else b"".join(records))
+                self.wrappedProtocol.dataReceived(records[0] if len(records) == 1 else b"".join(records))
             if error is None or self._lostTLSConnection:
                 break
             if isinstance(error, SSL.ZeroReturnError):
@@ -68,6 +69,15 @@ class DirectTls(CollectingTls):
         self._record = _ffi.new("char[]", _READ_SIZE)
         self._octets = _ffi.buffer(self._record)
         super().makeConnection(transport)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take what came over the wire; what belongs to no open line is Twisted's to take."""
+        if not self._handshakeDone or self._appSendBuffer:
+            super().dataReceived(data)
+            return
+        connection: Any = self._tlsConnection
+        _lib.BIO_write(connection._into_ssl, data, len(data))  # into memory, which takes all  # noqa: SLF001
+        self._flushReceiveBIO()
 
     def _read_records(self) -> tuple[list[bytes], SSL.Error | None]:
         connection: Any = self._tlsConnection
