@@ -15,8 +15,9 @@ from typing import Any
 
 from autobahn.twisted.websocket import WebSocketClientProtocol
 
+from .decoding import LARGE
 from .frames import COMPRESSED_TEXT, NO_LIMIT, TEXT, header_size, single_payload, split
-from .inflating import inflate
+from .inflating import fail, inflate
 from .traffic import Traffic
 
 __all__ = ["MESSAGE_PATH", "FastReceiving"]
@@ -157,17 +158,29 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
 
     def _take_compressed(self, frames: Sequence[bytes]) -> bool:
         """Inflate and take messages; tell whether the line is still open."""
-        for frame in frames:
-            payload = inflate(self, frame)
-            if payload is None:
-                return False  # the line was failed
-            taken = self._take_payload(payload)
-            if not taken and self.state == OPEN:
-                self._take_undecodable(payload)
-            if self.state != OPEN:
-                return False
-            self._count(1, len(frame), len(payload))
-        return True
+        left, done = iter(frames), 0
+        while self.state == OPEN and done < len(frames):
+            messages, error = inflate(self, left)
+            taken = self._take_inflated(messages)
+            octets = sum(map(len, frames[done : done + taken]))
+            self._count(taken, octets, sum(map(len, messages[:taken])))
+            done += taken
+            if error is not None and self.state == OPEN:
+                fail(self, error)
+        return self.state == OPEN
+
+    def _take_inflated(self, messages: Sequence[bytes]) -> int:
+        """Take messages of which the last may be a large one, and return how many, be it for Autobahn to judge."""
+        done = 0
+        while done < len(messages) and self.state == OPEN:
+            begin, end = done, len(messages)
+            if len(messages[-1]) > LARGE and begin < end - 1:
+                end -= 1
+            done += self._take_payloads(messages[begin:end])
+            if done < end and self.state == OPEN:
+                self._take_undecodable(messages[done])
+                done += self.state == OPEN
+        return done
 
     def _take_undecodable(self, payload: bytes) -> None:
         # An inflated frame cannot be handed back to Autobahn's parser: say what that would.
