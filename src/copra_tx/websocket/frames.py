@@ -8,8 +8,9 @@ frame stops the cut and is left to the WebSocket library, which knows all of RFC
 from __future__ import annotations
 
 import struct
+from typing import NamedTuple
 
-__all__ = ["COMPRESSED_TEXT", "NO_LIMIT", "TEXT", "header_size", "single_payload", "split"]
+__all__ = ["COMPRESSED_TEXT", "NO_LIMIT", "TEXT", "Cut", "header_size", "single_payload", "split"]
 
 TEXT = 0x81
 """First byte of a text frame that is a whole message (RFC 6455, section 5.2)."""
@@ -51,9 +52,28 @@ def single_payload(data: bytes, limit: int, first: int = TEXT) -> bytes | None:
     return None
 
 
+class Cut(NamedTuple):
+    """
+    What ``split`` returns.
+
+    Attributes:
+        payloads: Of whole frames.
+        octets: How many they have together.
+        position: Where the cut stopped, and a frame begins.
+        lacking: How many bytes that frame still lacks; 0 if that is not known, or there are none of it.
+        is_foreign: Whether that frame is not plain.
+    """
+
+    payloads: list[bytes]
+    octets: int
+    position: int
+    lacking: int
+    is_foreign: bool
+
+
 def split(  # noqa: C901, PLR0912  # one loop, and a single call in it: it runs once for each message
     data: bytes, start: int, limit: int, first: int = TEXT
-) -> tuple[list[bytes], int, int, bool]:
+) -> Cut:
     """
     Cut whole frames off a buffer, up to the first that is not complete or not plain.
 
@@ -63,15 +83,13 @@ def split(  # noqa: C901, PLR0912  # one loop, and a single call in it: it runs 
         limit: Longest payload taken; a longer frame is not plain.
         first: First byte of the frames taken. Frames that begin otherwise, are masked, or whose length is not minimally
             encoded are not plain.
-
-    Returns:
-        The payloads; the position at which the cut stopped, where a frame begins; how many bytes a frame that begins
-        there still lacks (0: unknown, or none); whether that frame is not plain.
     """
     payloads: list[bytes] = []
     add, size, position = payloads.append, len(data), start
     empty, longer, large = first << 8, first << 8 | 126, first << 8 | 127
     medium, limited = (longer, -1) if limit > 65534 else (-1, longer)  # no limit is looked at where none is exceeded
+    lacking, is_foreign = 0, True
+    extra = 0  # octets of headers beyond four for each: nothing for nearly all
     try:
         while True:
             header, length = _four_bytes(data, position)  # for half of what looking at each byte costs
@@ -84,6 +102,7 @@ def split(  # noqa: C901, PLR0912  # one loop, and a single call in it: it runs 
                 if length > limit:
                     break
                 body = position + 2
+                extra -= 2
             elif header == limited:
                 if not 126 <= length <= limit:
                     break
@@ -91,37 +110,43 @@ def split(  # noqa: C901, PLR0912  # one loop, and a single call in it: it runs 
             elif header == large:
                 body = position + 10
                 if body > size:
-                    return payloads, position, 0, False
+                    is_foreign = False
+                    break
                 length = int.from_bytes(data[position + 2 : body], "big")
                 if not 65536 <= length <= limit:
                     break
                 if body + length > size:
-                    return payloads, position, body + length - size, False
+                    lacking, is_foreign = body + length - size, False
+                    break
+                extra += 6
             else:  # another kind, or masked
                 break
             position = body + length
             add(data[body:position])  # whether it is complete is seen when nothing follows
     except struct.error:  # fewer than four bytes are left
+        is_foreign = False
         if position > size:
+            lacking = position - size
             body = size - len(payloads.pop())
-            return payloads, body - header_size(position - body), position - size, False
-        return _end(data, payloads, position, limit, first)
-    return payloads, position, 0, True
+            header = header_size(position - body)
+            position, extra = body - header, extra + 4 - header
+        else:
+            last, lacking, is_foreign = _end(data[position:], limit, first)
+            if last is not None:
+                payloads.append(last)
+                position, extra = position + 2 + len(last), extra - 2
+    return Cut(payloads, position - start - 4 * len(payloads) - extra, position, lacking, is_foreign)
 
 
-def _end(
-    data: bytes, payloads: list[bytes], position: int, limit: int, first: int
-) -> tuple[list[bytes], int, int, bool]:
-    """Cut what may be there of frames in the last three bytes; as ``split``."""
-    rest = data[position:]
+def _end(rest: bytes, limit: int, first: int) -> tuple[bytes | None, int, bool]:
+    """Return the payload of a frame within the last three bytes, if there is one; what it lacks; if it is not plain."""
     if len(rest) < 2:
-        return payloads, position, 0, False
+        return None, 0, False
     length = rest[1]
     if rest[0] != first or length > 127 or limit < length < 126:
-        return payloads, position, 0, True
+        return None, 0, True
     if length > 125:
-        return payloads, position, 0, False
+        return None, 0, False
     if length + 2 > len(rest):
-        return payloads, position, length + 2 - len(rest), False
-    payloads.append(rest[2 : 2 + length])
-    return payloads, position + 2 + length, 0, False
+        return None, length + 2 - len(rest), False
+    return rest[2 : 2 + length], 0, False

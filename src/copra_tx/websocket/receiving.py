@@ -134,27 +134,26 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
             kind = TEXT
             if self._perMessageCompress is not None and data[start : start + 1] == b"\xc1":
                 kind = COMPRESSED_TEXT
-            payloads, position, lacking, is_foreign = split(data, start, self._most, kind)
-            if not payloads:
-                self.data = data[start:]
-                if lacking:
-                    self._pieces, self._lacking, self.data = [self.data], lacking, b""
-                return is_foreign
+            payloads, octets, position, lacking, is_foreign = split(data, start, self._most, kind)
             self.data = data[position:]
             if kind == COMPRESSED_TEXT:
                 if not self._take_compressed(payloads):
                     return True
-            else:
+            elif payloads:
                 taken = self._take_payloads(payloads)
-                self._count(taken, octets := sum(map(len, payloads[:taken])), octets)
                 if taken < len(payloads):
                     back = sum(len(payload) + header_size(len(payload)) for payload in payloads[taken:])
                     self.data = data[position - back : position] + self.data
+                    octets -= sum(map(len, payloads[taken:]))
+                    self._count(taken, octets, octets)
                     return True
-            if is_foreign and self._perMessageCompress is None:
-                return True
-            # Look again: with compression, what follows may be the other kind of plain frame.
-            data, start = self.data, 0
+                self._count(taken, octets, octets)
+            if is_foreign and payloads and self._perMessageCompress is not None:
+                data, start = self.data, 0  # what follows may be the other kind of plain frame
+                continue
+            if lacking:
+                self._pieces, self._lacking, self.data = [self.data], lacking, b""
+            return is_foreign
 
     def _take_compressed(self, frames: Sequence[bytes]) -> bool:
         """Inflate and take messages; tell whether the line is still open."""
