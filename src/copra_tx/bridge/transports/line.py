@@ -108,6 +108,8 @@ class LoopTransport(Consumer, SocketOptions, asyncio.Protocol):
         self._attaching = self.loop.create_task(self._attach(connect))
         self._attaching.add_done_callback(self._attached)
         self._guarded(self._protocol.makeConnection, self)
+        if not self._is_aborted:
+            self._hear(self._protocol.dataReceived)  # which may be another one now
 
     def received_before(self, data: bytes) -> None:
         """Take what was read from the socket before."""
