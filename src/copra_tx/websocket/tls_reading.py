@@ -33,6 +33,7 @@ class CollectingTls(BufferingTLSTransport):
     _lostTLSConnection: bool
     _aborted: bool
     _tlsConnection: SSL.Connection
+    _appSendBuffer: list[bytes]
 
     def _flushReceiveBIO(self) -> None:
         while not self._lostTLSConnection:
@@ -47,6 +48,12 @@ class CollectingTls(BufferingTLSTransport):
             else:
                 self._tlsShutdownFinished(Failure(error))
         self._flushSendBIO()
+
+    def abortConnection(self) -> None:
+        """End the connection now; without what waits for the handshake, which Twisted's would send after the end."""
+        if self.connected:  # Twisted's raises an AttributeError when it is lost
+            self._appSendBuffer.clear()
+            super().abortConnection()
 
     def _read_records(self) -> tuple[list[bytes], SSL.Error | None]:
         """Return what there is to read, and the error that says why there is no more; ``None``: it has to come."""

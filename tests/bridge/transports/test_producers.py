@@ -64,7 +64,7 @@ async def test_a_producer_is_paused_until_the_other_side_takes_what_it_wrote(con
         assert "resume" in producer.told
 
 
-# As ITransport.loseConnection says. Twisted's own ends at once, or loses what is written meanwhile.
+# As ITransport.loseConnection says. Twisted's own ends at once; its TLS, on whatever, loses what is written meanwhile.
 @each(LOOPS)
 async def test_the_end_waits_for_the_producer(connect: Connect) -> None:
     async with connect() as (near, far):

@@ -20,6 +20,7 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone, Connection
 from twisted.internet.interfaces import (
     IConsumer,
     IHalfCloseableProtocol,
+    INegotiated,
     IProtocol,
     IPushProducer,
     ISystemHandle,
@@ -110,8 +111,11 @@ class LoopTransport(Consumer, SocketOptions, asyncio.Protocol):
         self._guarded(self._protocol.makeConnection, self)
 
     def received_before(self, data: bytes) -> None:
-        """Take what was read from the socket before."""
-        self._unread.append(data)
+        """Take what was read from the socket before; TLS above this gets it now, whatever is paused above that."""
+        if INegotiated.providedBy(self._protocol):
+            self._guarded(self._protocol.dataReceived, data)
+        else:
+            self._unread.append(data)
 
     async def _attach(self, connect: Connect) -> None:
         await connect(self.loop, lambda: self, sock=self._sock)
