@@ -33,7 +33,6 @@ class CollectingTls(BufferingTLSTransport):
     _lostTLSConnection: bool
     _aborted: bool
     _tlsConnection: SSL.Connection
-    _appSendBuffer: list[bytes]
 
     def _flushReceiveBIO(self) -> None:
         while not self._lostTLSConnection:

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IPullProducer, IPushProducer
 from zope.interface import implementer
 
 from support.peers import the_reactor
-from support.transports import LOOPS, Connect, Way, each, freeze, still, turns
+from support.transports import LOOPS, TLS, Connect, Way, each, freeze, still, turns
 
 CHUNK = bytes(64 * 1024)
 
@@ -97,6 +97,18 @@ async def test_the_end_by_the_other_side_stops_the_producer(connect: Connect) ->
         near.transport.registerProducer(producer, True)
         far.transport.abortConnection()
         await near.end()
+    assert producer.told == ["stop"]
+
+
+@each(TLS)
+async def test_the_end_by_notice_does_not_wait_for_the_producer(connect: Connect) -> None:
+    """Though the other side leaves TCP as it is."""
+    async with connect() as (near, far):
+        producer = Pushing(near.transport)
+        near.transport.registerProducer(producer, True)
+        far.transport.transport.pauseProducing()
+        far.transport._shutdownTLS()
+        assert await near.end() is ConnectionDone
     assert producer.told == ["stop"]
 
 
