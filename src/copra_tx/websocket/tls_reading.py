@@ -48,7 +48,7 @@ class CollectingTls(BufferingTLSTransport):
                 self._tlsShutdownFinished(Failure(error))
         self._flushSendBIO()
 
-    def abortConnection(self) -> None:
+    def abortConnection(self) -> None:  # noqa: N802  # Twisted's name
         """End the connection now; without what waits for the handshake, which Twisted's would send after the end."""
         if self.connected:  # Twisted's raises an AttributeError when it is lost
             self._appSendBuffer.clear()
