@@ -181,9 +181,11 @@ def right(dialler: Dialler) -> None:
     pass
 
 
-async def dial_with_ssl(dialler: Dialler, shown: trustme.LeafCert, host: str = HOST) -> tuple[LineError | None, bytes]:
+async def dial_with_ssl(
+    dialler: Dialler, shown: trustme.LeafCert | ServerTls, host: str = HOST
+) -> tuple[LineError | None, bytes]:
     server = RecordingServer()
-    async with listening(server, ServerTls(shown)) as port:
+    async with listening(server, shown if isinstance(shown, ServerTls) else ServerTls(shown)) as port:
         caller = Caller(host)
         tcp = HostnameEndpoint(the_reactor(), LOCAL, port)
         endpoint = LoopEndpoint(tcp, the_reactor(), fastnet_connect(), dialler)
@@ -234,6 +236,18 @@ async def test_what_ssl_lets_pass_is_found_out(authority: trustme.CA) -> None:
     own = authority.issue_cert(common_name=HOST)
     error, received = await dial_with_ssl(Dialler(authority), own)
     assert isinstance(error, CertificateError)
+    assert received == b""
+
+
+@pytest.mark.asyncio_only
+async def test_a_server_without_a_certificate_is_found_out_by_a_context_of_ssl(authority: trustme.CA) -> None:
+    dialler, tls = Dialler(authority), ServerTls(authority.issue_cert(HOST))
+    dialler.context.maximum_version = ssl.TLSVersion.TLSv1_2
+    dialler.context.set_ciphers("aNULL:@SECLEVEL=0")
+    without_certificates(tls.context)
+    error, received = await dial_with_ssl(dialler, tls)
+    assert isinstance(error, CertificateError)
+    assert "the server showed none" in str(error)
     assert received == b""
 
 

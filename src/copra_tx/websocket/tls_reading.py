@@ -4,7 +4,8 @@ Reading TLS: all records of one read from the socket reach the protocol at once.
 A feed sends each message in a TLS record of its own. Twisted's transport hands these on one by one, and pays for each
 read with two exceptions and a fresh buffer of 32 KiB. ``CollectingTls`` hands them on together; ``DirectTls`` calls
 OpenSSL through pyOpenSSL's own binding besides, into one buffer that is kept. Both are Twisted's transport in all else:
-handshake, verification, writing, and each of the ways in which a line can end.
+handshake, verification, writing, and each of the ways in which a line can end. TCP below may be Twisted's or the
+asyncio loop's.
 """
 
 from __future__ import annotations

@@ -64,6 +64,21 @@ async def test_a_producer_is_paused_until_the_other_side_takes_what_it_wrote(con
         assert "resume" in producer.told
 
 
+# Twisted's own pauses it at its first write.
+@each(LOOPS)
+async def test_a_producer_waits_that_comes_while_much_is_unwritten(connect: Connect) -> None:
+    async with connect() as (near, far):
+        freeze(far)
+        near.transport.write(CHUNK * 100)
+        await turns()
+        producer = Pushing(near.transport)
+        near.transport.registerProducer(producer, True)
+        assert producer.told == ["pause"]
+        far.transport.resumeProducing()
+        await far.when(lambda: far.octets == 300 * len(CHUNK))
+        assert producer.told[-1] == "all"
+
+
 # As ITransport.loseConnection says. Twisted's own ends at once; its TLS, on whatever, loses what is written meanwhile.
 @each(LOOPS)
 async def test_the_end_waits_for_the_producer(connect: Connect) -> None:

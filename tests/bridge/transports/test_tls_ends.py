@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import trustme
+from cryptography import x509
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.protocols.tls import BufferingTLSTransport
 
@@ -29,6 +30,17 @@ async def test_the_handshake_is_told_once_and_before_data(connect: Connect) -> N
     async with connect(None, lambda: Line(made=lambda line: line.transport.write(b"at once"))) as (near, _):
         await near.when_heard(b"at once")
         assert near.told == ["made", "secured"]
+
+
+@each(TLS)
+async def test_a_protocol_that_does_not_listen_for_the_handshake(connect: Connect) -> None:
+    async with connect(PlainLine(), lambda: Line(made=lambda line: line.transport.write(b"hi")), ready=False) as (
+        near,
+        far,
+    ):
+        near.transport.write(b"hello")
+        await near.when_heard(b"hi")
+        await far.when_heard(b"hello")
 
 
 @each(TLS)
@@ -97,9 +109,10 @@ async def test_records_in_pieces(connect: Connect) -> None:
 
 @each(TLS)
 async def test_the_certificate_that_was_shown(connect: Connect, certificate: trustme.LeafCert) -> None:
-    from cryptography import x509
-
-    async with connect() as (near, _):
+    early: list[object] = []
+    near = Line(made=lambda line: early.append(line.transport.getPeerCertificate()))
+    async with connect(near):
+        assert early == [None]
         shown = near.transport.getPeerCertificate().to_cryptography()
         assert shown == x509.load_pem_x509_certificate(certificate.cert_chain_pems[0].bytes())
 
