@@ -117,6 +117,20 @@ async def test_the_certificate_that_was_shown(connect: Connect, certificate: tru
         assert shown == x509.load_pem_x509_certificate(certificate.cert_chain_pems[0].bytes())
 
 
+@each(TLS)
+async def test_an_abort_gives_no_notice(connect: Connect, way: Way) -> None:
+    """It would make a proper end of it to whoever gets the notice, but not the reset."""
+    async with connect() as (near, far):
+        near.transport.write(b"all there was")
+        await far.when_heard(b"all there was")
+        read: list[bytes] = []
+        far.transport.dataReceived = read.append
+        near.transport.abortConnection()
+        assert await near.end() is way.aborted
+        assert await far.end() is ConnectionLost
+        assert read == []
+
+
 # The handshake does not come to an end, or not to a good one. The other side speaks no TLS.
 
 
