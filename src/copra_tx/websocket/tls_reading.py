@@ -52,7 +52,8 @@ class CollectingTls(BufferingTLSTransport):
     def abortConnection(self) -> None:  # noqa: N802  # Twisted's name
         """End the connection now; without what waits for the handshake, which Twisted's would send after the end."""
         if self.connected:  # Twisted's raises an AttributeError when it is lost
-            self.transport.abortConnection()  # first: without a notice that would make a proper end of it
+            # First: without a notice, which would make a proper end of it.
+            self.transport.abortConnection()  # type: ignore[union-attr]  # it is connected
             self._appSendBuffer.clear()
             super().abortConnection()
 
