@@ -53,20 +53,34 @@ class Way:
         return "-".join([self.kind, *(["tls"] if self.tls else []), *([self.reading.__name__] if self.reading else [])])
 
     @property
+    def has_twisteds_tls(self) -> bool:
+        """Whether TLS is Twisted's, on whatever transport."""
+        return self.tls and self.kind != "fastnet"
+
+    @property
     def aborted(self) -> type[BaseException]:
         """Why a connection was lost that our side has aborted. Twisted's TLS forgets who did it."""
-        return ConnectionLost if self.tls and self.kind != "fastnet" else ConnectionAborted
+        return ConnectionLost if self.has_twisteds_tls else ConnectionAborted
 
     def endpoint(
-        self, port: int, ca_file: str | None, host: str = HOST, over: IStreamClientEndpoint | None = None
+        self,
+        port: int,
+        ca_file: str | None,
+        host: str = HOST,
+        over: IStreamClientEndpoint | None = None,
+        connect: Callable[..., Any] | None = None,
     ) -> IStreamClientEndpoint:
-        """Return an endpoint for a port of 127.0.0.1, over TLS for a host; or over what another endpoint dials."""
+        """
+        Return an endpoint for a port of 127.0.0.1, over TLS for a host.
+
+        It may stand on what another endpoint dials, and connect to the loop in another way.
+        """
         tcp: IStreamClientEndpoint = HostnameEndpoint(the_reactor(), LOCAL, port) if over is None else over
         if self.kind == "fastnet":
             tls = VerifyingTls(host, ca_file) if self.tls else None
-            return LoopEndpoint(tcp, the_reactor(), fastnet_connect(), tls)
+            return LoopEndpoint(tcp, the_reactor(), connect or fastnet_connect(), tls)
         if self.kind == "asyncio":
-            tcp = LoopEndpoint(tcp, the_reactor(), asyncio_connect)
+            tcp = LoopEndpoint(tcp, the_reactor(), connect or asyncio_connect)
         return TlsEndpoint(tcp, verifying_creator(host, ca_file), the_reactor()) if self.tls else tcp
 
     def mark(self) -> Any:
@@ -76,7 +90,10 @@ class Way:
 
 
 PLAIN = [Way(kind, tls=False) for kind in ("twisted", "asyncio", "fastnet")]
-LOOPS = [Way(kind, tls) for kind in ("asyncio", "fastnet") for tls in (False, True)]
+LOOPS = [Way("asyncio", tls=False), Way("fastnet", tls=False), Way("fastnet", tls=True)]
+"""Those whose transport is the loop's, up to the protocol."""
+DIALLED = [*LOOPS, Way("asyncio", tls=True)]
+"""All that the loop reads and writes."""
 TLS = [
     *(Way("twisted", True, reading) for reading in (BufferingTLSTransport, CollectingTls, DirectTls)),
     *(Way(kind, True) for kind in ("asyncio", "fastnet")),

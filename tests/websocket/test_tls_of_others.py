@@ -150,7 +150,7 @@ async def test_a_host_that_cannot_be_looked_for_is_not_found(authority: trustme.
     assert received == b""
 
 
-# With Python's own ssl.
+# With aiofastnet's TLS, by a context of Python's own ssl.
 
 
 class Dialler:
@@ -181,21 +181,18 @@ def right(dialler: Dialler) -> None:
     pass
 
 
-connects = pytest.mark.parametrize("connect", [asyncio_connect, fastnet_connect()], ids=["asyncio", "fastnet"])
-
-
 async def dial_with_ssl(
-    connect: Any, dialler: Dialler, shown: trustme.LeafCert, host: str = HOST
+    dialler: Dialler, shown: trustme.LeafCert | ServerTls, host: str = HOST
 ) -> tuple[LineError | None, bytes]:
     server = RecordingServer()
-    async with listening(server, ServerTls(shown)) as port:
+    async with listening(server, shown if isinstance(shown, ServerTls) else ServerTls(shown)) as port:
         caller = Caller(host)
-        endpoint = LoopEndpoint(HostnameEndpoint(the_reactor(), LOCAL, port), the_reactor(), connect, dialler)
+        tcp = HostnameEndpoint(the_reactor(), LOCAL, port)
+        endpoint = LoopEndpoint(tcp, the_reactor(), fastnet_connect(), dialler)
         await within(endpoint.connect(Giving(caller)))
         return await verdict_of(caller, server), server.received
 
 
-@connects
 @pytest.mark.asyncio_only
 @pytest.mark.parametrize(
     ("make", "told"),
@@ -206,42 +203,51 @@ async def dial_with_ssl(
     ],
 )
 async def test_a_lax_context_of_ssl_is_found_out(
-    authority: trustme.CA, connect: Any, make: Callable[[Dialler], None], told: str
+    authority: trustme.CA, make: Callable[[Dialler], None], told: str
 ) -> None:
     """Though the certificate is right: what the handshake did not ask for, nobody knows."""
     dialler = Dialler(authority)
     make(dialler)
-    error, received = await dial_with_ssl(connect, dialler, authority.issue_cert("other.example", HOST))
+    error, received = await dial_with_ssl(dialler, authority.issue_cert("other.example", HOST))
     assert isinstance(error, CertificateError)
     assert told in str(error)
     assert received == b""
 
 
-@connects
 @pytest.mark.asyncio_only
-async def test_a_context_of_ssl_that_verified_is_accepted(authority: trustme.CA, connect: Any) -> None:
+async def test_a_context_of_ssl_that_verified_is_accepted(authority: trustme.CA) -> None:
     for host, name in ((HOST, HOST), ("FEED.example", HOST), ("bücher.example", "xn--bcher-kva.example")):
-        error, received = await dial_with_ssl(connect, Dialler(authority, name), authority.issue_cert(host), host)
+        error, received = await dial_with_ssl(Dialler(authority, name), authority.issue_cert(host), host)
         assert error is None
         assert received == b"hello"
 
 
-@connects
 @pytest.mark.asyncio_only
-async def test_a_failure_that_nobody_explains_is_told(authority: trustme.CA, foreign: trustme.CA, connect: Any) -> None:
-    error, received = await dial_with_ssl(connect, Dialler(authority), foreign.issue_cert(HOST))
+async def test_a_failure_that_nobody_explains_is_told(authority: trustme.CA, foreign: trustme.CA) -> None:
+    error, received = await dial_with_ssl(Dialler(authority), foreign.issue_cert(HOST))
     assert isinstance(error, CertificateError)
     assert "certificate verify failed" in str(error)
     assert received == b""
 
 
-@connects
 @pytest.mark.asyncio_only
-async def test_what_ssl_lets_pass_is_found_out(authority: trustme.CA, connect: Any) -> None:
+async def test_what_ssl_lets_pass_is_found_out(authority: trustme.CA) -> None:
     """It takes the common name of a certificate without any subjectAltName for the host, unless told not to."""
     own = authority.issue_cert(common_name=HOST)
-    error, received = await dial_with_ssl(connect, Dialler(authority), own)
+    error, received = await dial_with_ssl(Dialler(authority), own)
     assert isinstance(error, CertificateError)
+    assert received == b""
+
+
+@pytest.mark.asyncio_only
+async def test_a_server_without_a_certificate_is_found_out_by_a_context_of_ssl(authority: trustme.CA) -> None:
+    dialler, tls = Dialler(authority), ServerTls(authority.issue_cert(HOST))
+    dialler.context.maximum_version = ssl.TLSVersion.TLSv1_2
+    dialler.context.set_ciphers("aNULL:@SECLEVEL=0")
+    without_certificates(tls.context)
+    error, received = await dial_with_ssl(dialler, tls)
+    assert isinstance(error, CertificateError)
+    assert "the server showed none" in str(error)
     assert received == b""
 
 
@@ -250,7 +256,7 @@ async def test_a_line_of_the_loop_without_tls_is_no_verified_one() -> None:
     server = RecordingServer()
     async with listening(server) as port:
         caller = Caller(HOST)
-        endpoint = LoopEndpoint(HostnameEndpoint(the_reactor(), LOCAL, port), the_reactor(), asyncio_connect, None)
+        endpoint = LoopEndpoint(HostnameEndpoint(the_reactor(), LOCAL, port), the_reactor(), asyncio_connect)
         await within(endpoint.connect(Giving(caller)))
         error = check_verified(caller.transport, HOST)
         await caller.drop()

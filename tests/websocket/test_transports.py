@@ -9,6 +9,7 @@ import aiofastnet
 import pytest
 import uvloop
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from twisted.internet.endpoints import HostnameEndpoint
 
 from copra_tx.bridge.transports import LoopEndpoint
 from copra_tx.errors import ConfigurationError
@@ -40,7 +41,9 @@ def without_aiofastnet(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_asked_for_is_chosen(on_asyncio: Any, wanted: str) -> None:
     assert choose_transport(on_asyncio, wanted) == wanted
     endpoint = make_endpoint(on_asyncio, "feed.example", 443, True, Options(transport=wanted))
-    assert type(endpoint) is (TlsEndpoint if wanted == "twisted" else LoopEndpoint)
+    assert type(endpoint) is (LoopEndpoint if wanted == "fastnet" else TlsEndpoint)
+    plain = make_endpoint(on_asyncio, "feed.example", 80, False, Options(transport=wanted))
+    assert type(plain) is (HostnameEndpoint if wanted == "twisted" else LoopEndpoint)
 
 
 def test_the_best_that_can_be_used_is_chosen_by_itself(on_asyncio: Any, request: pytest.FixtureRequest) -> None:

@@ -53,9 +53,10 @@ class Options:
             ``msgspec.Struct`` type (or a union of tagged ones) for the messages of all channels; or a dict of message
             types to such types, in which prices may be ``Decimal``. What no type is given for stays a dict.
         transport: What reads and writes: ``"twisted"``; ``"asyncio"``, the transports of the asyncio loop, which are
-            cheaper and need asyncio's reactor; ``"fastnet"``, those of aiofastnet, which are cheaper still and need the
-            extra ``copra-tx[fast]``, too; or ``"auto"``, the best of these that can be used. A caller's own dial
-            (``connectTCP`` and the like) brings its own.
+            cheaper and need asyncio's reactor (over TLS they read and write below Twisted's TLS); ``"fastnet"``, those
+            of aiofastnet, TLS included, which are cheaper still and need the extra ``copra-tx[fast]``, too; or
+            ``"auto"``, the best of these that can be used. A caller's own dial (``connectTCP`` and the like) brings its
+            own.
         feed: ``"exchange"`` or ``"advanced"``, the feed that is spoken at ``feed_url``; ``"auto"`` goes by its host,
             and takes one that is not Coinbase's for Exchange.
         heartbeats: Subscribe to the heartbeats, too: to those of every product on the Exchange feed, where nothing else

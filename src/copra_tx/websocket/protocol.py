@@ -164,7 +164,7 @@ class ClientProtocol(FastReceiving):
             self._reception.begin()
             self._take_payload = self._reception.deliver_single  # type: ignore[method-assign]  # no call of ours between
             self._begin_fast_receiving()
-            # With TLS of Python's own ssl the details that Autobahn's looks for, at pyOpenSSL, are there already.
+            # With aiofastnet's TLS the details that Autobahn's looks for, at pyOpenSSL, are there already.
             if not self._guarded(self.onOpen if IStdlibTls.providedBy(self.transport) else super()._onOpen):
                 self.factory.callbacks.deliver_open()
             self.factory.callbacks.after_open()

@@ -53,9 +53,9 @@ def check_verified(transport: object, host: str) -> LineError | None:
     Tell why a line is not a verified one, whoever dialled it; to be called when its TLS handshake is done.
 
     Of pyOpenSSL's, chain and host name are verified anew, with what the dialler's context trusts: a context may ask for
-    no verification, have a callback that accepts everything, or have looked for another host's name. Of Python's own
-    ssl, which has no such callbacks, it is looked at what was asked for, and the host name is verified anew. Never
-    raises.
+    no verification, have a callback that accepts everything, or have looked for another host's name. Of aiofastnet's
+    TLS, whose contexts have no such callbacks, it is looked at what was asked for, and the host name is verified anew.
+    Never raises.
 
     Args:
         transport: The protocol's transport.

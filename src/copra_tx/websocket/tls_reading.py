@@ -4,7 +4,8 @@ Reading TLS: all records of one read from the socket reach the protocol at once.
 A feed sends each message in a TLS record of its own. Twisted's transport hands these on one by one, and pays for each
 read with two exceptions and a fresh buffer of 32 KiB. ``CollectingTls`` hands them on together; ``DirectTls`` calls
 OpenSSL through pyOpenSSL's own binding besides, into one buffer that is kept. Both are Twisted's transport in all else:
-handshake, verification, writing, and each of the ways in which a line can end.
+handshake, verification, writing, and each of the ways in which a line can end. TCP below may be Twisted's or the
+asyncio loop's.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class CollectingTls(BufferingTLSTransport):
 
     _lostTLSConnection: bool
     _aborted: bool
+    _appSendBuffer: list[bytes]
     _tlsConnection: SSL.Connection
 
     def _flushReceiveBIO(self) -> None:
@@ -52,6 +54,14 @@ class CollectingTls(BufferingTLSTransport):
             self._tlsShutdownFinished(None)
         else:
             self._tlsShutdownFinished(Failure(error))
+
+    def abortConnection(self) -> None:  # noqa: N802  # Twisted's name
+        """End the connection now; without what waits for the handshake, which Twisted's would send after the end."""
+        if self.connected:  # Twisted's raises an AttributeError when it is lost
+            # First: without a notice, which would make a proper end of it.
+            self.transport.abortConnection()  # type: ignore[union-attr]  # it is connected
+            self._appSendBuffer = []
+            super().abortConnection()
 
     def _read_records(self) -> tuple[list[bytes], SSL.Error | None]:
         """Return what there is to read, and the error that says why there is no more; ``None``: it has to come."""

@@ -1,4 +1,4 @@
-"""The same verification by Python's own ssl module, with which the transports of an asyncio loop speak TLS."""
+"""The same verification by a context of Python's own ssl module, with which aiofastnet speaks TLS."""
 
 from __future__ import annotations
 
@@ -39,11 +39,9 @@ class VerifyingTls:
     def __init__(self, host: str, ca_file: str | None) -> None:
         self.server_name = host if is_address(host) else ascii_name(host)
         self._host, self._ca_file = host, ca_file
-        self.context: ssl.SSLContext = _Context(ssl.PROTOCOL_TLS_CLIENT)  # asks for chain and host name
-        context = self.context
+        self.context = context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # asks for chain and host name
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.hostname_checks_common_name = False
-        context.sslobject_class = _SslObject
         context.load_default_certs()
         if ca_file is not None:
             trusted = b"".join(one.public_bytes(Encoding.DER) for one in read_certificates(ca_file))
@@ -56,62 +54,13 @@ class VerifyingTls:
         if not isinstance(error, ssl.SSLCertVerificationError):
             return error
         if error.verify_code in _MISMATCHES:
-            return CertificateError(self._host, self._mismatch(getattr(error, "shown", None)))
+            # aiofastnet keeps no certificate that was refused: its names stay unknown.
+            return CertificateError(self._host, f"host name mismatch: it is not valid for {self._host!r}")
         return CertificateError(self._host, chain_fault(error.verify_code, self._ca_file))
-
-    def _mismatch(self, shown: x509.Certificate | None) -> str:
-        try:
-            fault = None if shown is None else identity_fault(shown, self._host)
-        except Exception as error:  # noqa: BLE001  # it was not accepted anyway: these are only the words
-            return f"it cannot be checked ({type(error).__name__}: {error})"
-        return fault or f"host name mismatch: it is not valid for {self._host!r}"
-
-
-class _Context(ssl.SSLContext):
-    """Lets its objects know where what they read comes from."""
-
-    def wrap_bio(self, incoming: ssl.MemoryBIO, *arguments: Any, **keywords: Any) -> ssl.SSLObject:
-        made = super().wrap_bio(incoming, *arguments, **keywords)
-        assert isinstance(made, _SslObject)
-        made.incoming = incoming
-        return made
-
-
-class _SslObject(ssl.SSLObject):
-    """
-    Finds out by itself when there is no more to read, and keeps a certificate that was not accepted.
-
-    asyncio reads on until it is refused. To have OpenSSL refuse, and an exception with all its words made of that, is a
-    third of what reading a message costs. The certificate's names say more than OpenSSL does.
-    """
-
-    incoming: ssl.MemoryBIO
-    _is_at_end = False
-
-    def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002  # its name in SSLObject
-        incoming = self.incoming
-        if not (incoming.pending or incoming.eof or self._is_at_end or self.pending()):
-            raise ssl.SSLWantReadError
-        found = super().read(len, buffer)
-        self._is_at_end = not found
-        return found
-
-    def do_handshake(self) -> None:
-        try:
-            super().do_handshake()
-        except ssl.SSLCertVerificationError as error:
-            error.shown = _shown_to(self)  # type: ignore[attr-defined]
-            raise
-
-
-def _shown_to(ssl_object: Any) -> x509.Certificate | None:
-    # Public from Python 3.13 on, but in other forms; OpenSSL keeps the chain from its version 3 on.
-    chain: list[Any] = getattr(getattr(ssl_object, "_sslobj", None), "get_unverified_chain", list)()
-    return x509.load_pem_x509_certificate(chain[0].public_bytes().encode()) if chain else None
 
 
 def is_stdlib(handle: object) -> bool:
-    """Tell whether a transport's handle is an ``ssl.SSLObject``, or one of aiofastnet's, which have much of it."""
+    """Tell whether a transport's handle is one of aiofastnet's, which have much of an ``ssl.SSLObject``."""
     return isinstance(getattr(handle, "context", None), ssl.SSLContext)
 
 

@@ -72,7 +72,7 @@ class Line(Protocol):
 
 def dial(reactor, port):
     connect = asyncio_connect if sys.argv[1] == "asyncio" else fastnet_connect()
-    endpoint = LoopEndpoint(HostnameEndpoint(reactor, "127.0.0.1", port), reactor, connect, None)
+    endpoint = LoopEndpoint(HostnameEndpoint(reactor, "127.0.0.1", port), reactor, connect)
     return endpoint.connect(Factory.forProtocol(Line))
 
 def whoever_listens(sock):

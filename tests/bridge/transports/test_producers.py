@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IPullProducer, IPushProducer
 from zope.interface import implementer
 
 from support.peers import the_reactor
-from support.transports import LOOPS, Connect, Way, each, freeze, still, turns
+from support.transports import LOOPS, TLS, Connect, Way, each, freeze, still, turns
 
 CHUNK = bytes(64 * 1024)
 
@@ -64,7 +64,22 @@ async def test_a_producer_is_paused_until_the_other_side_takes_what_it_wrote(con
         assert "resume" in producer.told
 
 
-# As ITransport.loseConnection says. Twisted's own ends at once, or loses what is written meanwhile.
+# Twisted's own pauses it at its first write.
+@each(LOOPS)
+async def test_a_producer_waits_that_comes_while_much_is_unwritten(connect: Connect) -> None:
+    async with connect() as (near, far):
+        freeze(far)
+        near.transport.write(CHUNK * 100)
+        await turns()
+        producer = Pushing(near.transport)
+        near.transport.registerProducer(producer, True)
+        assert producer.told == ["pause"]
+        far.transport.resumeProducing()
+        await far.when(lambda: far.octets == 300 * len(CHUNK))
+        assert producer.told[-1] == "all"
+
+
+# As ITransport.loseConnection says. Twisted's own ends at once; its TLS, on whatever, loses what is written meanwhile.
 @each(LOOPS)
 async def test_the_end_waits_for_the_producer(connect: Connect) -> None:
     async with connect() as (near, far):
@@ -97,6 +112,18 @@ async def test_the_end_by_the_other_side_stops_the_producer(connect: Connect) ->
         near.transport.registerProducer(producer, True)
         far.transport.abortConnection()
         await near.end()
+    assert producer.told == ["stop"]
+
+
+@each(TLS)
+async def test_the_end_by_notice_does_not_wait_for_the_producer(connect: Connect) -> None:
+    """Though the other side leaves TCP as it is."""
+    async with connect() as (near, far):
+        producer = Pushing(near.transport)
+        near.transport.registerProducer(producer, True)
+        far.transport.transport.pauseProducing()
+        far.transport._shutdownTLS()
+        assert await near.end() is ConnectionDone
     assert producer.told == ["stop"]
 
 

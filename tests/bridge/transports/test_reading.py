@@ -239,6 +239,17 @@ async def test_our_half_ends_when_all_is_written(connect: Connect) -> None:
 
 
 @each(PLAIN)
+async def test_our_half_ends_for_a_protocol_that_is_not_told(connect: Connect) -> None:
+    async with connect(None, HalfLine) as (near, far):
+        near.transport.write(b"all")
+        await far.when_heard(b"all")
+        near.transport.loseWriteConnection()
+        await far.when_told("read lost")
+        far.transport.write(b"I can still hear")
+        await near.when_heard(b"I can still hear")
+
+
+@each(PLAIN)
 async def test_our_half_ends_as_soon_as_there_is_a_connection(connect: Connect) -> None:
     near = HalfLine(made=lambda line: (line.transport.write(b"all"), line.transport.loseWriteConnection()))
     async with connect(near, HalfLine) as (_, far):

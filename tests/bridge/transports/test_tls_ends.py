@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 import trustme
+from cryptography import x509
 from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.protocols.tls import BufferingTLSTransport
 
 from copra_tx.errors import LineError, TlsError
 from copra_tx.websocket.causes import describe
 from support.peers import Giving, ServerTls, listening, within
-from support.transports import HOST, LOOPS, TLS, Connect, Line, PlainLine, Server, Way, each, turns
+from support.transports import HOST, TLS, Connect, Line, PlainLine, Server, Way, each, turns
 
 BAD_RECORD = b"\x17\x03\x03\x00\x20" + b"x" * 32
 
@@ -28,6 +30,17 @@ async def test_the_handshake_is_told_once_and_before_data(connect: Connect) -> N
     async with connect(None, lambda: Line(made=lambda line: line.transport.write(b"at once"))) as (near, _):
         await near.when_heard(b"at once")
         assert near.told == ["made", "secured"]
+
+
+@each(TLS)
+async def test_a_protocol_that_does_not_listen_for_the_handshake(connect: Connect) -> None:
+    async with connect(PlainLine(), lambda: Line(made=lambda line: line.transport.write(b"hi")), ready=False) as (
+        near,
+        far,
+    ):
+        near.transport.write(b"hello")
+        await near.when_heard(b"hi")
+        await far.when_heard(b"hello")
 
 
 @each(TLS)
@@ -96,11 +109,26 @@ async def test_records_in_pieces(connect: Connect) -> None:
 
 @each(TLS)
 async def test_the_certificate_that_was_shown(connect: Connect, certificate: trustme.LeafCert) -> None:
-    from cryptography import x509
-
-    async with connect() as (near, _):
+    early: list[object] = []
+    near = Line(made=lambda line: early.append(line.transport.getPeerCertificate()))
+    async with connect(near):
+        assert early == [None]
         shown = near.transport.getPeerCertificate().to_cryptography()
         assert shown == x509.load_pem_x509_certificate(certificate.cert_chain_pems[0].bytes())
+
+
+@each(TLS)
+async def test_an_abort_gives_no_notice(connect: Connect, way: Way) -> None:
+    """It would make a proper end of it to whoever gets the notice, but not the reset."""
+    async with connect() as (near, far):
+        near.transport.write(b"all there was")
+        await far.when_heard(b"all there was")
+        read: list[bytes] = []
+        far.transport.dataReceived = read.append
+        near.transport.abortConnection()
+        assert await near.end() is way.aborted
+        assert await far.end() is ConnectionLost
+        assert read == []
 
 
 # The handshake does not come to an end, or not to a good one. The other side speaks no TLS.
@@ -167,7 +195,7 @@ async def test_what_was_written_early_is_not_sent_to_somebody_else(
 
 
 # Twisted's has sent what was written, and then stumbles over its own notice of the end.
-@each([way for way in LOOPS if way.tls])
+@each([way for way in TLS if way.reading is not BufferingTLSTransport])
 async def test_an_abort_when_the_handshake_is_done_sends_nothing(connect: Connect, way: Way) -> None:
     def abort(line: Any) -> None:
         line.transport.write(b"a secret")

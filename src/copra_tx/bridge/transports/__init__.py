@@ -1,7 +1,8 @@
 """
 Transports of the asyncio loop for Twisted's protocols: cheaper per read than Twisted's own.
 
-``LoopEndpoint`` dials, and ``LoopTransport`` is what a protocol then has as its transport.
+``LoopEndpoint`` dials, and ``LoopTransport`` is what a protocol then has as its transport: plain TCP, on which
+Twisted's TLS can stand as on Twisted's own. aiofastnet's can speak TLS by themselves.
 """
 
 from __future__ import annotations

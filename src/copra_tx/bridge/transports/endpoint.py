@@ -40,7 +40,8 @@ class LoopEndpoint:
         endpoint: Dials TCP.
         reactor: An asyncio reactor.
         connect: Makes the loop's transport for a socket: ``asyncio_connect``, or what ``fastnet_connect()`` returns.
-        tls: What TLS is spoken with, if the loop's transport is to do that.
+        tls: What TLS is spoken with, if aiofastnet's transport is to do that. ``None`` for plain TCP, on which
+            Twisted's TLS can stand.
     """
 
     def __init__(

@@ -20,6 +20,7 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone, Connection
 from twisted.internet.interfaces import (
     IConsumer,
     IHalfCloseableProtocol,
+    INegotiated,
     IProtocol,
     IPushProducer,
     ISystemHandle,
@@ -83,6 +84,7 @@ class LoopTransport(Consumer, SocketOptions, asyncio.Protocol):
     ) -> None:
         self.connected, self.disconnecting, self.loop = True, False, loop
         self._reactor, self._sock, self._protocol = reactor, sock, protocol
+        self._is_below_tls = INegotiated.providedBy(protocol)
         self._host, self._peer = addresses
         self._transport: Any = None  # the loop's; uvloop's and aiofastnet's are of classes of their own
         self._attaching: asyncio.Task[object] | None = None  # the loop itself keeps no strong reference
@@ -112,8 +114,11 @@ class LoopTransport(Consumer, SocketOptions, asyncio.Protocol):
             self._hear(self._protocol.dataReceived)  # which may be another one now
 
     def received_before(self, data: bytes) -> None:
-        """Take what was read from the socket before."""
-        self._unread.append(data)
+        """Take what was read from the socket before; TLS above this gets it now, whatever is paused above that."""
+        if self._is_below_tls:
+            self._guarded(self._protocol.dataReceived, data)
+        else:
+            self._unread.append(data)
 
     async def _attach(self, connect: Connect) -> None:
         await connect(self.loop, lambda: self, sock=self._sock)
@@ -264,7 +269,8 @@ class LoopTransport(Consumer, SocketOptions, asyncio.Protocol):
             self._may_end()
 
     def _may_end(self) -> None:
-        if self.disconnecting and self._producer is None and self._unwritten is None and not self._is_ending:
+        is_awaited = self._producer is not None and not self._is_below_tls  # which has waited, if there was reason to
+        if self.disconnecting and not is_awaited and self._unwritten is None and not self._is_ending:
             self._is_ending = True
             self._close()
 

@@ -1,4 +1,4 @@
-"""TLS of Python's own ssl module on the transports of an asyncio loop."""
+"""TLS that aiofastnet speaks, with a context of Python's own ssl module."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ __all__ = ["IStdlibTls", "LoopTls", "LoopTlsTransport"]
 
 class IStdlibTls(ITCPTransport):
     """
-    A TCP transport with TLS by Python's own ssl module.
+    A TCP transport with TLS by a context of Python's own ssl module.
 
     It is no ``ISSLTransport``: whoever looks for that goes on to pyOpenSSL's objects, which are not there.
-    ``getHandle`` returns the ``ssl.SSLObject``, or something like it, when TLS is up, and ``None`` before.
+    ``getHandle`` returns something like an ``ssl.SSLObject`` when TLS is up, and ``None`` before.
     """
 
     def getPeerCertificate() -> X509 | None:
@@ -50,7 +50,7 @@ class LoopTls(Protocol):
 @implementer(IStdlibTls)
 class LoopTlsTransport(LoopTransport):
     """
-    As ``LoopTransport``, with TLS.
+    As ``LoopTransport``, with TLS by aiofastnet.
 
     As with Twisted's TLS the protocol is connected when TCP is, and told by ``handshakeCompleted`` when TLS is up; what
     it has written before is sent afterwards. Without TLS' own notice of the end, the end is a ``ConnectionLost``.
@@ -78,14 +78,13 @@ class LoopTlsTransport(LoopTransport):
 
     def _is_up(self) -> None:
         self._ssl = self._transport.get_extra_info("ssl_object")
-        self._pause()  # now: asyncio goes on to read when this returns
         if self.connected and IHandshakeListener.providedBy(self._protocol):
             self._guarded(self._protocol.handshakeCompleted)
         self._begin_to_flow()
 
     def eof_received(self) -> bool:
-        """Note whether the end is one that TLS gave notice of."""
-        self._has_notice = _has_ended(self._ssl)
+        """Note that TLS gave notice of the end: without, aiofastnet does not call this."""
+        self._has_notice = True
         return False
 
     def _reason(self, error: BaseException | None) -> Failure:
@@ -94,8 +93,6 @@ class LoopTlsTransport(LoopTransport):
                 pass
             case None:
                 return Failure(ConnectionDone() if self._has_notice else ConnectionLost())
-            case ssl.SSLError(reason="APPLICATION_DATA_AFTER_CLOSE_NOTIFY") if self.disconnecting:
-                return Failure(ConnectionDone())  # asyncio's: we wanted no more of it
             case ssl.SSLError() if not isinstance(error, ssl.SSLEOFError):
                 return Failure(self._tls.explain(error))
         return super()._reason(error)
@@ -109,7 +106,7 @@ class LoopTlsTransport(LoopTransport):
 
     def _close(self) -> None:
         if self._is_paused:
-            # TLS ends with an answer, for which aiofastnet must read. What else comes was not wanted.
+            # TLS ends with an answer, which has to be read. What else comes was not wanted.
             self._hear(ignore)
             self._transport.resume_reading()
         super()._close()
@@ -124,7 +121,7 @@ class LoopTlsTransport(LoopTransport):
         raise NotImplementedError("a connection with TLS cannot be closed by half")
 
     def getHandle(self) -> Any:
-        """Return the ``ssl.SSLObject``, or something like it; ``None`` before TLS is up."""
+        """Return something like an ``ssl.SSLObject``; ``None`` before TLS is up."""
         return self._ssl
 
     def getPeerCertificate(self) -> X509 | None:
@@ -135,20 +132,3 @@ class LoopTlsTransport(LoopTransport):
         from OpenSSL import crypto
 
         return crypto.load_certificate(crypto.FILETYPE_ASN1, shown)
-
-
-def _has_ended(ssl_object: Any) -> bool:
-    """
-    Tell whether TLS has given notice of the end.
-
-    asyncio calls ``eof_received`` without it, too. uvloop and aiofastnet do not, and aiofastnet's objects cannot be
-    asked.
-    """
-    if not isinstance(ssl_object, ssl.SSLObject):
-        return True
-    try:
-        return not ssl.SSLObject.read(ssl_object, 1)  # whatever a subclass makes of it
-    except ssl.SSLZeroReturnError:
-        return True
-    except ssl.SSLError:
-        return False
