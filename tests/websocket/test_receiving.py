@@ -207,6 +207,37 @@ def test_a_compressed_message_that_cannot_be_taken_ends_the_line(packed: bytes) 
     assert len([one for one in fast["events"] if one[0] == "message"]) == 1
 
 
+def packed_frames(*messages: bytes) -> bytes:
+    """Return compressed frames of one sender, whose window goes on from message to message."""
+    press = zlib.compressobj(wbits=-15)
+    tight = [press.compress(message) + press.flush(zlib.Z_SYNC_FLUSH) for message in messages]
+    return b"".join(frame(one[:-4], COMPRESSED) for one in tight)
+
+
+def test_large_compressed_messages_among_small_ones() -> None:
+    large = ticker(x="x" * 70_000)
+    pieces = [packed_frames(ticker(), ticker(), large, ticker(), large, large, ticker())]
+    fast, slow = (run(kind, pieces, deflate=True) for kind in (Hasty, Slow))
+    assert fast == slow
+    assert len([one for one in fast["events"] if one[0] == "message"]) == 7
+
+
+@settings(max_examples=30)
+@given(st.lists(texts, min_size=1, max_size=6), st.sampled_from([b"\xff\xff\xff", b"\x07"]))
+def test_what_comes_before_a_corrupt_frame_is_delivered(messages: list[bytes], corrupt: bytes) -> None:
+    pieces = [packed_frames(*messages) + frame(corrupt, COMPRESSED) + frame(ticker())]
+    fast, slow = (run(kind, pieces, deflate=True) for kind in (Hasty, Slow))
+    for name in ("events", "state", "codes", "clean"):
+        assert fast[name] == slow[name]
+
+
+@pytest.mark.parametrize("do", ["close", "fail", "unsubscribe"])
+def test_what_a_callback_does_amid_compressed_messages(do: str) -> None:
+    pieces = [packed_frames(ticker(), ticker(do=do), *[ticker()] * 3, b"{bad json", ticker())]
+    fast, slow = (run(kind, pieces, deflate=True) for kind in (Hasty, Slow))
+    assert fast == slow
+
+
 @pytest.mark.parametrize("bad", [b'{"type":"t","x":"\xff"}', b"{bad json"])
 def test_a_compressed_message_that_cannot_be_decoded(bad: bytes) -> None:
     press = zlib.compressobj(wbits=-15)

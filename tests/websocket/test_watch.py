@@ -369,6 +369,49 @@ def test_heartbeats_tell_what_nothing_else_shows(world: World) -> None:
     assert client.told("gap") == [Gap("matches", "BTC-USD", 6, 8, 2, "the heartbeat was ahead")]
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+def test_in_a_flood_of_heartbeats_nothing_is_overlooked(world: World, at_once: bool) -> None:
+    client, server = beating(world, [MATCHES, Channel("heartbeat", "BTC-USD")])
+    sent = [match(5, "last_match"), *(beat(last_trade_id=5) for _ in range(3)), match(6), *(beat(last_trade_id=6),) * 2]
+    sent += [beat(last_trade_id=8), beat(last_trade_id=8), match(9), beat(last_trade_id=9)]
+    before = len(client.events)
+    for message in sent:
+        server.say(message)
+        if not at_once:
+            settle(world)
+    settle(world)
+    told = [event[1] for event in client.events[before:]]
+    gap = Gap("matches", "BTC-USD", 7, 9, 2, "the heartbeat was ahead")
+    assert told == [*sent[:8], gap, *sent[8:]]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_odd_heartbeats_are_delivered_and_harm_nobody(world: World, at_once: bool) -> None:
+    client, server = beating(world, [MATCHES, Channel("heartbeat", "BTC-USD")])
+    odd: list[Any] = [beat(last_trade_id="1"), beat(product_id=["BTC-USD"]), {"type": "heartbeat"}, beat(sequence=None)]
+    sent = [beat(), *odd, beat(), *odd]
+    before = len(client.messages)
+    for message in sent:
+        server.say(message)
+        if not at_once:
+            settle(world)
+    settle(world)
+    assert client.messages[before:] == sent
+    assert client.told("gap") == []
+
+
+def test_heartbeats_are_hidden_as_soon_as_nobody_wants_them(world: World) -> None:
+    client, server = beating(world, [MATCHES, Channel("heartbeat", "BTC-USD")])
+    server.say(beat(), beat())
+    settle(world)
+    assert [message["type"] for message in client.messages[-2:]] == ["heartbeat"] * 2
+    client.unsubscribe(Channel("heartbeat", "BTC-USD"))
+    before = len(client.messages)
+    server.say(beat(), beat())
+    settle(world)
+    assert len(client.messages) == before
+
+
 # -- lag and clock
 
 

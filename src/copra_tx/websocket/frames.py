@@ -71,7 +71,7 @@ class Cut(NamedTuple):
     is_foreign: bool
 
 
-def split(  # noqa: C901, PLR0912  # one loop, and a single call in it: it runs once for each message
+def split(  # noqa: C901, PLR0912, PLR0915  # one loop, and a single call in it: it runs once for each message
     data: bytes, start: int, limit: int, first: int = TEXT
 ) -> Cut:
     """

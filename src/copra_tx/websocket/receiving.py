@@ -166,7 +166,7 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
             done += taken
             if error is not None and self.state == OPEN:
                 fail(self, error)
-        return self.state == OPEN
+        return bool(self.state == OPEN)
 
     def _take_inflated(self, messages: Sequence[bytes]) -> int:
         """Take messages of which the last may be a large one, and return how many, be it for Autobahn to judge."""

@@ -110,7 +110,7 @@ class Reception(Looking):
             return len(payloads) - int(left.__length_hint__()) - 1
         return len(payloads) - int(left.__length_hint__())
 
-    def _deliver_straight(self, left: Any) -> None:  # noqa: C901, PLR0912  # each branch is one thing that may happen
+    def _deliver_straight(self, left: Any) -> None:  # noqa: C901, PLR0912, PLR0915  # all that may happen
         """
         Call ``on_message`` for one message after the other, until all are taken or something intervenes.
 

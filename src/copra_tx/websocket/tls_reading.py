@@ -35,7 +35,7 @@ class CollectingTls(BufferingTLSTransport):
 
     _lostTLSConnection: bool
     _aborted: bool
-    _appSendBuffer: list[bytes]
+    _appSendBuffer: list[bytes]  # noqa: N815  # Twisted's name
     _tlsConnection: SSL.Connection
 
     def _flushReceiveBIO(self) -> None:
