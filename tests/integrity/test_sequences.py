@@ -213,7 +213,9 @@ def test_the_first_one_of_a_connection_may_be_a_late_one(sequences: Sequences) -
     assert told(sequences, 3) == [gap(3, 4, HEARTBEAT, recovered=True)]
 
 
-@given(st.lists(st.tuples(st.sampled_from(["seen", "told", "lost"]), st.integers(min_value=1, max_value=9)), max_size=20))
+@given(
+    st.lists(st.tuples(st.sampled_from(["seen", "told", "lost"]), st.integers(min_value=1, max_value=9)), max_size=20)
+)
 def test_the_cheap_look_at_heartbeats_misses_nothing(steps: list[tuple[str, int]]) -> None:
     cheap, dear = Sequences("full"), Sequences("full")
     for what, number in steps:

@@ -18,6 +18,9 @@ from support.world import BTC, Recorder, World, outcome
 TEXT, BINARY, CLOSE, PING, PONG, COMPRESSED = 0x81, 0x82, 0x88, 0x89, 0x8A, 0xC1
 
 
+AUTOBAHNS = ("maxFramePayloadSize", "maxMessagePayloadSize", "failByDrop")  # options that are not ours
+
+
 def frame(payload: bytes, first: int = TEXT) -> bytes:
     size = len(payload)
     if size < 126:
@@ -59,7 +62,7 @@ def run(kind: type[Hasty], pieces: list[bytes], *, deflate: bool = False, **opti
             next(offer for offer in offers if isinstance(offer, PerMessageDeflateOffer))
         )
         world._factory.setProtocolOptions(perMessageCompressionAccept=accept)
-    limits = {name: options.pop(name) for name in ("maxFramePayloadSize", "failByDrop") if name in options}
+    limits = {name: options.pop(name) for name in AUTOBAHNS if name in options}
     client = world.client(kind=kind, compression=deflate, auto_connect=False, **options)
     client.setProtocolOptions(**limits)
     client.add_as_task_to_loop()
@@ -229,6 +232,14 @@ def test_what_comes_before_a_corrupt_frame_is_delivered(messages: list[bytes], c
     fast, slow = (run(kind, pieces, deflate=True) for kind in (Hasty, Slow))
     for name in ("events", "state", "codes", "clean"):
         assert fast[name] == slow[name]
+
+
+def test_compressed_messages_of_any_size() -> None:
+    pieces = [packed_frames(*[ticker()] * 3, ticker(x="x" * 200_000)) + frame(b"\xff\xff\xff", COMPRESSED)]
+    fast, slow = (run(kind, pieces, deflate=True, maxMessagePayloadSize=0) for kind in (Hasty, Slow))
+    for name in ("events", "state", "codes", "clean"):
+        assert fast[name] == slow[name]
+    assert len([one for one in fast["events"] if one[0] == "message"]) == 4
 
 
 @pytest.mark.parametrize("do", ["close", "fail", "unsubscribe"])

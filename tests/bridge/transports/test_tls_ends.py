@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import trustme
 from cryptography import x509
+from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.protocols.tls import BufferingTLSTransport
 
@@ -206,3 +207,26 @@ async def test_an_abort_when_the_handshake_is_done_sends_nothing(connect: Connec
         assert await near.end() is way.aborted
         await far.end()
     assert far.heard == b""
+
+
+@each([way for way in TLS if way.kind != "fastnet"])
+async def test_a_handshake_amid_the_line_is_answered(way: Way, authority: trustme.CA, ca_file: str) -> None:
+    tls = ServerTls(authority.issue_cert(HOST))
+    tls.context.set_max_proto_version(SSL.TLS1_2_VERSION)  # later ones do not know that
+    near, server = Line(), Server()
+    async with listening(server, tls) as port:
+        await within(way.endpoint(port, ca_file).connect(Giving(near)))
+        far = await server.first()
+        await near.when_told("secured")
+        await far.when_told("secured")
+        handle = far.transport.getHandle()
+        assert handle.renegotiate()
+        handle.do_handshake()  # asks for one
+        far.transport.write(b"go on")
+        await near.when_heard(b"go on")
+        near.transport.write(b"yes")
+        await far.when_heard(b"yes")
+        assert handle.total_renegotiations() == 1
+        near.transport.loseConnection()
+        await near.end()
+        await far.when_told("lost")
