@@ -9,58 +9,17 @@ import pytest
 
 from copra_tx.integrity.gaps import Gap
 from copra_tx.websocket import Channel
-from support.world import BTC, Recorder, World, asked, outcome, settle
+from support.beating import Watched, beat, beating, match, order, watched
+from support.world import BTC, World, asked, outcome, settle
 
 TICK = {"type": "ticker", "product_id": "BTC-USD", "sequence": 1}
 MATCHES, FULL, LEVEL3 = (Channel(name, "BTC-USD") for name in ("matches", "full", "level3"))
 SKIPPED = "a number was skipped"
 
 
-class Watched(Recorder):
-    """Records gaps and stalls, too."""
-
-    def on_gap(self, gap: Gap) -> None:
-        self.events.append(("gap", gap))
-
-    def on_stall(self, what: str, seconds: float) -> None:
-        self.events.append(("stall", what, seconds))
-
-    def told(self, kind: str) -> list[Any]:
-        return [event[1:] if len(event) > 2 else event[1] for event in self.events if event[0] == kind]
-
-
 @pytest.fixture
 def world() -> World:
     return World()
-
-
-def watched(world: World, channels: Any = BTC, **options: Any) -> Watched:
-    defaults: dict[str, Any] = {"heartbeats": True, "first_data_timeout": 15.0}
-    client: Watched = world.client(channels, kind=Watched, **(defaults | options))
-    return client
-
-
-def beating(world: World, channels: Any = BTC, **options: Any) -> tuple[Watched, Any]:
-    """Return a client and its server; all is confirmed, the heartbeats that nobody asked for, too."""
-    client = watched(world, channels, **options)
-    server = world.open()
-    server.confirm()
-    settle(world)
-    server.confirm()
-    settle(world)
-    return client, server
-
-
-def beat(product: str = "BTC-USD", **members: Any) -> dict[str, Any]:
-    return {"type": "heartbeat", "product_id": product, "last_trade_id": 1, "sequence": 1} | members
-
-
-def match(number: int, kind: str = "match", product: str = "BTC-USD") -> dict[str, Any]:
-    return {"type": kind, "product_id": product, "trade_id": number, "sequence": number * 10}
-
-
-def order(number: int, kind: str = "open") -> dict[str, Any]:
-    return {"type": kind, "product_id": "BTC-USD", "sequence": number}
 
 
 def pass_time(world: World, seconds: int, *messages: Any, server: Any = None) -> None:
@@ -70,56 +29,6 @@ def pass_time(world: World, seconds: int, *messages: Any, server: Any = None) ->
             server.say(*messages)
         world.advance(1)
         world.advance(0)
-
-
-# -- heartbeats that nobody asked for
-
-
-def test_heartbeats_are_asked_for_when_all_else_is_settled_and_not_delivered(world: World) -> None:
-    client, server = beating(world)
-    assert asked(server) == [("subscribe", {"ticker": ["BTC-USD"]}), ("subscribe", {"heartbeat": ["BTC-USD"]})]
-    server.say(TICK, beat(), TICK)
-    settle(world)
-    assert [message["type"] for message in client.messages] == ["subscriptions", "ticker", "ticker"]
-    assert client.counters.messages == 3
-    assert client.channels.keys() == {"ticker"}
-
-
-@pytest.mark.parametrize("decode", ["dict", "lazy", None])
-def test_they_are_delivered_to_who_asks_for_them(world: World, decode: Any) -> None:
-    client, server = beating(world, decode=decode)
-    assert outcome(client.subscribe(Channel("heartbeat", "BTC-USD"))) == [None]
-    assert len(server.requests) == 2
-    before = len(client.messages)
-    server.say(beat(), TICK, beat())
-    settle(world)
-    assert len(client.messages) == before + 3
-
-
-def test_they_go_with_the_last_channel_of_the_product(world: World) -> None:
-    client, server = beating(world)
-    done = outcome(client.unsubscribe(BTC))
-    for _ in range(2):
-        settle(world)
-        server.confirm()
-    settle(world)
-    assert asked(server)[2:] == [("unsubscribe", {"ticker": ["BTC-USD"]}), ("unsubscribe", {"heartbeat": ["BTC-USD"]})]
-    assert done == [None]
-
-
-def test_a_server_that_does_not_answer_that_holds_up_nobody(world: World) -> None:
-    client = watched(world)
-    server = world.open()
-    server.confirm()
-    settle(world)
-    done = outcome(client.subscribe(Channel("status")))
-    settle(world)
-    assert asked(server)[2:] == [("subscribe", {"status": None})]
-    server.hold(ticker=["BTC-USD"], heartbeat=["BTC-USD"])
-    server.hold(ticker=["BTC-USD"], heartbeat=["BTC-USD"], status=None)
-    settle(world)
-    assert done == [None]
-    assert client.errors == []
 
 
 # -- stalls
@@ -367,49 +276,6 @@ def test_heartbeats_tell_what_nothing_else_shows(world: World) -> None:
     server.say(beat(last_trade_id=7))
     settle(world)
     assert client.told("gap") == [Gap("matches", "BTC-USD", 6, 8, 2, "the heartbeat was ahead")]
-
-
-@pytest.mark.parametrize("at_once", [False, True])
-def test_in_a_flood_of_heartbeats_nothing_is_overlooked(world: World, at_once: bool) -> None:
-    client, server = beating(world, [MATCHES, Channel("heartbeat", "BTC-USD")])
-    sent = [match(5, "last_match"), *(beat(last_trade_id=5) for _ in range(3)), match(6), *(beat(last_trade_id=6),) * 2]
-    sent += [beat(last_trade_id=8), beat(last_trade_id=8), match(9), beat(last_trade_id=9)]
-    before = len(client.events)
-    for message in sent:
-        server.say(message)
-        if not at_once:
-            settle(world)
-    settle(world)
-    told = [event[1] for event in client.events[before:]]
-    gap = Gap("matches", "BTC-USD", 7, 9, 2, "the heartbeat was ahead")
-    assert told == [*sent[:8], gap, *sent[8:]]
-
-
-@pytest.mark.parametrize("at_once", [False, True])
-def test_odd_heartbeats_are_delivered_and_harm_nobody(world: World, at_once: bool) -> None:
-    client, server = beating(world, [MATCHES, Channel("heartbeat", "BTC-USD")])
-    odd: list[Any] = [beat(last_trade_id="1"), beat(product_id=["BTC-USD"]), {"type": "heartbeat"}, beat(sequence=None)]
-    sent = [beat(), *odd, beat(), *odd]
-    before = len(client.messages)
-    for message in sent:
-        server.say(message)
-        if not at_once:
-            settle(world)
-    settle(world)
-    assert client.messages[before:] == sent
-    assert client.told("gap") == []
-
-
-def test_heartbeats_are_hidden_as_soon_as_nobody_wants_them(world: World) -> None:
-    client, server = beating(world, [MATCHES, Channel("heartbeat", "BTC-USD")])
-    server.say(beat(), beat())
-    settle(world)
-    assert [message["type"] for message in client.messages[-2:]] == ["heartbeat"] * 2
-    client.unsubscribe(Channel("heartbeat", "BTC-USD"))
-    before = len(client.messages)
-    server.say(beat(), beat())
-    settle(world)
-    assert len(client.messages) == before
 
 
 # -- lag and clock
