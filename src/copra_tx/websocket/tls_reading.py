@@ -76,12 +76,10 @@ class CollectingTls(BufferingTLSTransport):
 
 
 class DirectTls(CollectingTls):
-    """As ``CollectingTls``, with the calls that each read makes going straight to OpenSSL."""
+    """As ``CollectingTls``, with the calls that each read of an open line makes going straight to OpenSSL."""
 
     def makeConnection(self, transport: Any) -> None:
-        """Begin; with a buffer of its own, that each record is read into."""
-        self._record = _ffi.new("char[]", _READ_SIZE)
-        self._octets = _ffi.buffer(self._record)
+        """Begin; what comes goes to a function of the connection's own."""
         super().makeConnection(transport)
         if self._tlsConnection is not None:
             self.dataReceived = self._receiving()  # type: ignore[method-assign]
@@ -100,7 +98,8 @@ class DirectTls(CollectingTls):
         """
         connection: Any = self._tlsConnection
         ssl, into, out = connection._ssl, connection._into_ssl, connection._from_ssl  # noqa: SLF001
-        record, octets, state = self._record, self._octets, vars(self)
+        record, state = _ffi.new("char[]", _READ_SIZE), vars(self)  # kept: each record is read into it
+        octets = _ffi.buffer(record)
         write, read, get_error, want_read = _lib.BIO_write, _lib.SSL_read, _lib.SSL_get_error, _lib.SSL_ERROR_WANT_READ
         flush, hear, otherwise = _lib.BIO_read, self.wrappedProtocol.dataReceived, super().dataReceived
 
@@ -123,7 +122,7 @@ class DirectTls(CollectingTls):
                         records.append(octets[:size])
                     found = b"".join(records)
             # Before anybody hears of it, and writes: that would be about something else.
-            error = None if get_error(ssl, size) == want_read else self._error_of(size)
+            error = None if get_error(ssl, size) == want_read else _error_of(connection, size)
             if found:
                 hear(found)
             if error is not None and not state.get("_lostTLSConnection"):
@@ -133,32 +132,14 @@ class DirectTls(CollectingTls):
 
         return receive
 
-    def _read_records(self) -> tuple[list[bytes], SSL.Error | None]:
-        connection: Any = self._tlsConnection
-        ssl, record, octets, read = connection._ssl, self._record, self._octets, _lib.SSL_read  # noqa: SLF001
-        records: list[bytes] = []
-        while (size := read(ssl, record, _READ_SIZE)) > 0:
-            records.append(octets[:size])
-        return records, self._error_of(size)
 
-    def _error_of(self, size: int) -> SSL.Error | None:
-        """Return why nothing was read; ``None`` if there is nothing yet."""
-        connection: Any = self._tlsConnection
-        if _lib.SSL_get_error(connection._ssl, size) == _lib.SSL_ERROR_WANT_READ:  # noqa: SLF001
-            return None
-        try:
-            connection._raise_ssl_error(connection._ssl, size)  # noqa: SLF001
-        except SSL.WantReadError:
-            return None
-        except SSL.Error as error:
-            return error
-        raise AssertionError("OpenSSL read nothing and gave no reason")
-
-    def _flushSendBIO(self) -> None:
-        connection: Any = self._tlsConnection
-        size = _lib.BIO_read(connection._from_ssl, self._record, _READ_SIZE)  # noqa: SLF001
-        if size > 0:
-            self.transport.write(self._octets[:size])  # type: ignore[union-attr]  # connected, or it would not be called
+def _error_of(connection: Any, size: int) -> SSL.Error:
+    """Return why nothing was read, and nothing will be."""
+    try:
+        connection._raise_ssl_error(connection._ssl, size)  # noqa: SLF001
+    except SSL.Error as error:
+        return error
+    raise AssertionError("OpenSSL read nothing and gave no reason")
 
 
 def tls_transport() -> type[BufferingTLSTransport]:
