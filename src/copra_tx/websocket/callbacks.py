@@ -103,7 +103,7 @@ class Callbacks:
     def subscriptions_changed(self) -> None:
         """What is wanted, held or refused may be something else than before."""
         self._client.watch.subscribed()
-        self._client.reception.refresh()
+        self._client.reception.look_closely()
         self._client.reports.changed()
 
     def attempt_failed(self, error: LineError) -> None:

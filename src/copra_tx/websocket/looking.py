@@ -37,16 +37,9 @@ class Looking:
     def _take_note(self, message: Any) -> bool:
         raise NotImplementedError
 
-    def refresh(self) -> None:
-        """Take note that other messages are numbered now."""
+    def look_closely(self) -> None:
+        """Show the next message of each type to the watch: it is time, or other ones are numbered now."""
         self._ways.clear()
-
-    def look_closely(self, *message_types: str) -> None:
-        """Show the next message of each of these types, or of all, to the watch."""
-        if not message_types:
-            self._ways.clear()
-        for message_type in message_types:
-            self._ways.pop(message_type, None)
 
     def _is_regular(self, message: Any) -> bool:
         """Tell whether a message is data and nothing but that, with the number that was due."""

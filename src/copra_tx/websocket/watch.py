@@ -86,7 +86,7 @@ class Watch:
         self.checks = Checks(client.dialect)
         self.lag = Lag()
         self._backfill = Backfill(client, clock, delivery, self.checks) if options.backfill else None
-        self._look_closely: Callable[..., None] = _ignore
+        self._look_closely: Callable[[], None] = _ignore
         self._line: ClientProtocol | None = None
         self._timer: IDelayedCall | None = None
         self._notes = self._messages = self._octets = 0
@@ -98,7 +98,7 @@ class Watch:
         self._showing: dict[str, list[str]] = {}  # product to the channels that show its trades
         self._clock_at_upgrade: float | None = None
 
-    def begin(self, look_closely: Callable[..., None]) -> None:
+    def begin(self, look_closely: Callable[[], None]) -> None:
         """Take who is to let us see the next message of certain types, or of all."""
         self._look_closely = look_closely
 
@@ -368,5 +368,5 @@ class Watch:
         self._delivery.deliver("on_stall", self._client.on_stall, what, seconds)
 
 
-def _ignore(*message_types: str) -> None:
+def _ignore() -> None:
     pass
