@@ -141,13 +141,13 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
                     return True
             elif payloads:
                 taken = self._take_payloads(payloads)
-                if taken < len(payloads):
-                    back = sum(len(payload) + header_size(len(payload)) for payload in payloads[taken:])
-                    self.data = data[position - back : position] + self.data
-                    octets -= sum(map(len, payloads[taken:]))
-                    self._count(taken, octets, octets)
-                    return True
+                left = payloads[taken:]
+                octets -= sum(map(len, left))
                 self._count(taken, octets, octets)
+                if left:
+                    back = sum(len(payload) + header_size(len(payload)) for payload in left)
+                    self.data = data[position - back : position] + self.data
+                    return True
             if is_foreign and payloads and self._perMessageCompress is not None:
                 data, start = self.data, 0  # what follows may be the other kind of plain frame
                 continue
