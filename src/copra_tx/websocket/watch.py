@@ -99,7 +99,7 @@ class Watch:
         self._clock_at_upgrade: float | None = None
 
     def begin(self, look_closely: Callable[[], None]) -> None:
-        """Take who is to let us see the next message of certain types, or of all."""
+        """Take who is to let us see the next message of each type."""
         self._look_closely = look_closely
 
     @property
