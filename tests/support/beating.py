@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from copra_tx.integrity.gaps import Gap
 from support.world import BTC, Recorder, World, settle
 
-__all__ = ["Watched", "beat", "beating", "match", "order", "watched"]
+__all__ = ["Watched", "beat", "beating", "match", "order", "say", "watched"]
 
 
 class Watched(Recorder):
@@ -50,3 +51,12 @@ def match(number: int, kind: str = "match", product: str = "BTC-USD") -> dict[st
 
 def order(number: int, kind: str = "open") -> dict[str, Any]:
     return {"type": kind, "product_id": "BTC-USD", "sequence": number}
+
+
+def say(world: World, server: Any, messages: Iterable[Any], *, at_once: bool) -> None:
+    """Have a server say messages, all in one read or each in a read of its own."""
+    for message in messages:
+        server.say(message)
+        if not at_once:
+            settle(world)
+    settle(world)

@@ -62,6 +62,10 @@ class Way:
         """Why a connection was lost that our side has aborted. Twisted's TLS forgets who did it."""
         return ConnectionLost if self.has_twisteds_tls else ConnectionAborted
 
+    def failed_with(self, kind: type[Exception]) -> type[BaseException]:
+        """Return why a connection was lost whose protocol raised this: Twisted's TLS forgets it, the log has it."""
+        return ConnectionLost if self.has_twisteds_tls else kind
+
     def endpoint(
         self,
         port: int,

@@ -8,7 +8,7 @@ import pytest
 
 from copra_tx.integrity.gaps import Gap
 from copra_tx.websocket import Channel
-from support.beating import beat, beating, match, watched
+from support.beating import beat, beating, match, say, watched
 from support.world import BTC, World, asked, outcome, settle
 
 TICK = {"type": "ticker", "product_id": "BTC-USD", "sequence": 1}
@@ -79,11 +79,7 @@ def test_in_a_flood_of_heartbeats_nothing_is_overlooked(world: World, at_once: b
     sent = [match(5, "last_match"), *(beat(last_trade_id=5) for _ in range(3)), match(6), *(beat(last_trade_id=6),) * 2]
     sent += [beat(last_trade_id=8), beat(last_trade_id=8), match(9), beat(last_trade_id=9)]
     before = len(client.events)
-    for message in sent:
-        server.say(message)
-        if not at_once:
-            settle(world)
-    settle(world)
+    say(world, server, sent, at_once=at_once)
     told = [event[1] for event in client.events[before:]]
     gap = Gap("matches", "BTC-USD", 7, 9, 2, "the heartbeat was ahead")
     assert told == [*sent[:8], gap, *sent[8:]]
@@ -95,11 +91,7 @@ def test_odd_heartbeats_are_delivered_and_harm_nobody(world: World, at_once: boo
     odd: list[Any] = [beat(last_trade_id="1"), beat(product_id=["BTC-USD"]), {"type": "heartbeat"}, beat(sequence=None)]
     sent = [beat(), *odd, beat(), *odd]
     before = len(client.messages)
-    for message in sent:
-        server.say(message)
-        if not at_once:
-            settle(world)
-    settle(world)
+    say(world, server, sent, at_once=at_once)
     assert client.messages[before:] == sent
     assert client.told("gap") == []
 

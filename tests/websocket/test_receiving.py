@@ -251,9 +251,7 @@ def test_what_a_callback_does_amid_compressed_messages(do: str) -> None:
 
 @pytest.mark.parametrize("bad", [b'{"type":"t","x":"\xff"}', b"{bad json"])
 def test_a_compressed_message_that_cannot_be_decoded(bad: bytes) -> None:
-    press = zlib.compressobj(wbits=-15)
-    packed = (press.compress(bad) + press.flush(zlib.Z_SYNC_FLUSH))[:-4]
-    pieces = [frame(packed, COMPRESSED) + frame(ticker())]
+    pieces = [packed_frames(bad) + frame(ticker())]
     fast, slow = run(Hasty, pieces, deflate=True), run(Slow, pieces, deflate=True)
     for name in ("events", "state", "codes"):
         assert fast[name] == slow[name]
@@ -283,9 +281,7 @@ def test_closing_while_a_large_frame_comes_in() -> None:
 
 
 def test_many_alternating_kinds_do_not_nest() -> None:
-    press = zlib.compressobj(wbits=-15)
-    tight = press.compress(b"{}") + press.flush(zlib.Z_SYNC_FLUSH)
-    both = frame(tight[:-4], COMPRESSED) + frame(b"{}")
+    both = packed_frames(b"{}") + frame(b"{}")
     press = zlib.compressobj(wbits=-15)
     stream = b"".join(
         frame((press.compress(b"{}") + press.flush(zlib.Z_SYNC_FLUSH))[:-4], COMPRESSED) + frame(b"{}")

@@ -9,7 +9,7 @@ import pytest
 
 from copra_tx.integrity.gaps import Gap
 from copra_tx.websocket import Channel
-from support.beating import Watched, beat, beating, match, order, watched
+from support.beating import Watched, beat, beating, match, order, say, watched
 from support.world import BTC, World, asked, outcome, settle
 
 TICK = {"type": "ticker", "product_id": "BTC-USD", "sequence": 1}
@@ -229,11 +229,7 @@ def test_gaps_are_found_however_messages_are_read(world: World, decode: Any, sel
     rows = [["noop", "BTC-USD", str(number), "2026-08-25T23:24:03Z"] for number in (7, 8, 10)]
     before = client.counters.messages
     messages = [match(1, "last_match"), match(2), *rows[:2], match(3), TICK, match(7), rows[2], match(8)]
-    for message in messages:
-        server.say(message)
-        if not at_once:
-            settle(world)
-    settle(world)
+    say(world, server, messages, at_once=at_once)
     assert client.told("gap") == [
         Gap("matches", "BTC-USD", 4, 7, 3, SKIPPED),
         Gap("level3", "BTC-USD", 9, 10, 1, SKIPPED),

@@ -11,7 +11,6 @@ from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import (
     ConnectingCancelledError,
     ConnectionDone,
-    ConnectionLost,
     DNSLookupError,
     NoProtocol,
     UserError,
@@ -46,11 +45,6 @@ pytestmark = pytest.mark.asyncio_only
 def way(request: pytest.FixtureRequest) -> Way:
     """Each kind of transport that the loop reads and writes."""
     return request.param  # type: ignore[no-any-return]
-
-
-def reason(way: Way, kind: type[Exception]) -> type[BaseException]:
-    """Return why the connection was lost: Twisted's TLS forgets the exception, which the log has."""
-    return ConnectionLost if way.has_twisteds_tls else kind
 
 
 def of_the_loop(near: Line, way: Way) -> Any:
@@ -231,7 +225,7 @@ async def test_a_loop_that_cannot_take_the_socket(way: Way, logged_errors: Any) 
     near, server = Line(), Server()
     async with listening(server) as port:
         await within(way.endpoint(port, None, connect=refuse).connect(Giving(near)))
-        assert await near.end() is reason(way, RuntimeError)
+        assert await near.end() is way.failed_with(RuntimeError)
         await (await server.first()).end()
     assert logged_errors.flush(RuntimeError)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.error import ConnectionDone
 
 from support.transports import TLS, Connect, Line, Way, each, turns
 
@@ -21,11 +21,6 @@ def broken(kind: type[Exception]) -> Any:
     return fail
 
 
-def reason(way: Way, kind: type[Exception]) -> type[BaseException]:
-    """Return why the connection was lost: Twisted's TLS forgets the exception, which the log has."""
-    return ConnectionLost if way.has_twisteds_tls else kind
-
-
 kinds = pytest.mark.parametrize("kind", [BrokenError, ConnectionResetError], ids=lambda kind: kind.__name__)
 
 
@@ -34,7 +29,7 @@ async def test_data_received_fails(connect: Connect, way: Way, kind: type[Except
     near = Line(data=broken(kind))
     async with connect(near) as (_, far):
         far.transport.write(b"data")
-        assert await near.end() is reason(way, kind)
+        assert await near.end() is way.failed_with(kind)
         await far.when_told("lost")
         await turns(3)
         assert logged_errors.flush(kind)
@@ -51,7 +46,7 @@ async def test_data_received_fails_with_what_was_sent_during_a_pause(
         far.transport.write(b"data")
         await turns()
         near.transport.resumeProducing()
-        assert await near.end() is reason(way, kind)
+        assert await near.end() is way.failed_with(kind)
         await turns(3)
         assert logged_errors.flush(kind)
 
@@ -60,7 +55,7 @@ async def test_data_received_fails_with_what_was_sent_during_a_pause(
 async def test_handshake_completed_fails(connect: Connect, way: Way, logged_errors: Any) -> None:
     near = Line(secured=broken(BrokenError), made=lambda line: line.transport.write(b"nobody hears"))
     async with connect(near, ready=False) as (_, far):
-        assert await near.end() is reason(way, BrokenError)
+        assert await near.end() is way.failed_with(BrokenError)
         await far.when_told("lost")
         await turns(3)
         assert far.heard == b""
