@@ -171,17 +171,6 @@ def test_heartbeats_say_nothing_of_what_is_not_confirmed() -> None:
         assert made.heartbeat(None, 9, None) == []
 
 
-@pytest.mark.parametrize("number", [2, "2", None, [2], True])
-def test_a_heartbeat_that_tells_nothing_new_is_cheap(number: Any) -> None:
-    made = checks("matches")
-    observe(made, "match", 1)
-    made.heartbeat(BTC, None, 1001)
-    assert made.keeps_up(BTC, None, number) is (number == 2 and type(number) is int)
-    assert checks(pending=("matches",)).keeps_up(BTC, None, number)  # nothing is known that it could be held against
-    both = checks("full", "level3")
-    assert not both.keeps_up(BTC, number, number)  # that is for the long way
-
-
 def test_a_feed_without_numbers_of_its_channels_has_nothing_to_be_checked() -> None:
     made = Checks(advanced_trade.DIALECT)
     made.subscribed({"level2": [BTC]}, {})

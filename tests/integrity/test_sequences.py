@@ -211,28 +211,3 @@ def test_the_first_one_of_a_connection_may_be_a_late_one(sequences: Sequences) -
     assert list(sequences.announced("BTC-USD", 3)) == [gap(3, 4, HEARTBEAT)]
     sequences.connection_lost()
     assert told(sequences, 3) == [gap(3, 4, HEARTBEAT, recovered=True)]
-
-
-@given(
-    st.lists(st.tuples(st.sampled_from(["seen", "told", "lost"]), st.integers(min_value=1, max_value=9)), max_size=20)
-)
-def test_the_cheap_look_at_heartbeats_misses_nothing(steps: list[tuple[str, int]]) -> None:
-    cheap, dear = Sequences("full"), Sequences("full")
-    for what, number in steps:
-        if what == "seen":
-            assert told(cheap, number) == told(dear, number)
-        elif what == "lost":
-            cheap.connection_lost()
-            dear.connection_lost()
-        else:
-            found = () if cheap.keeps_up("BTC-USD", number) else cheap.announced("BTC-USD", number)
-            assert found == dear.announced("BTC-USD", number)
-
-
-def test_the_cheap_look_is_enough_where_nothing_is_missing(sequences: Sequences) -> None:
-    told(sequences, 1)
-    assert not sequences.keeps_up("BTC-USD", 1)  # the first one says how far it is, and of nothing that is due
-    sequences.announced("BTC-USD", 1)
-    assert sequences.keeps_up("BTC-USD", 2)
-    told(sequences, 2)
-    assert sequences.keeps_up("BTC-USD", 2)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from copra_tx.feed.dialect import Dialect
 
+from .beats import Beat
 from .gaps import Gap
 from .numbers import number_or_same
 from .ranges import Ranges
@@ -129,19 +130,19 @@ class Checks:
         may_repeat = message_type == "last_match" or product_id in self._doubled
         return self._sequences[channel].observe(product_id, number, may_repeat=may_repeat)
 
-    def keeps_up(self, product_id: str, sequence: object, last_trade_id: object) -> bool:
+    def beat(self, product_id: str, until: float) -> Beat | None:
         """
-        Take a heartbeat that tells of nothing missing, at a small price.
+        Return what takes the product's next heartbeats at a small price, until it is time to look at one closely.
 
-        Returns:
-            Whether it was taken; else it is for ``heartbeat``.
+        ``None`` if they tell of more than one channel. No longer to be used after ``subscribed``.
         """
-        told = self._told.get(product_id, ())
-        if len(told) != 1:
-            return not told
-        ((sequences, by_trade),) = told
-        number = last_trade_id if by_trade else sequence
-        return type(number) is int and sequences.keeps_up(product_id, number)
+        match self._told.get(product_id, ()):
+            case ():
+                return Beat(until, product_id, "", {}, {})
+            case [(sequences, by_trade)]:
+                member = "last_trade_id" if by_trade else "sequence"
+                return Beat(until, product_id, member, sequences.told, sequences.last)
+        return None
 
     def heartbeat(self, product_id: object, sequence: object, last_trade_id: object) -> Sequence[Gap]:
         """

@@ -37,6 +37,7 @@ class Sequences:
 
     Attributes:
         last: Product to the highest number of this connection; in a list of one, which costs the reader one look-up.
+        told: Product to the number that the last heartbeat of this connection told of.
         late: Messages that came after their number had been told missing.
         repeated: Messages whose number had come already.
     """
@@ -44,9 +45,9 @@ class Sequences:
     def __init__(self, channel: str) -> None:
         self.channel = channel
         self.last: dict[str, list[int]] = {}
+        self.told: dict[str, int] = {}
         self.late = self.repeated = 0
         self._before: dict[str, int] = {}  # the highest number of earlier connections
-        self._announced: dict[str, int] = {}
         self._open: dict[str, OpenGaps] = {}
 
     def observe(self, product_id: str, number: int, *, may_repeat: bool = False) -> Sequence[Gap]:
@@ -75,19 +76,6 @@ class Sequences:
         cell[0] = number
         return (self._gap(product_id, last + 1, number, cause),) if number > last + 1 else ()
 
-    def keeps_up(self, product_id: str, number: int) -> bool:
-        """
-        Take the number that a heartbeat says the product has reached, if nothing is missing so far.
-
-        Returns:
-            Whether it was taken; else it is for ``announced``.
-        """
-        before, cell = self._announced.get(product_id), self.last.get(product_id)
-        if before is None or cell is None or before > cell[0]:
-            return False
-        self._announced[product_id] = number
-        return True
-
     def announced(self, product_id: str, number: int) -> Sequence[Gap]:
         """
         Take the number that a heartbeat says the product has reached.
@@ -97,8 +85,8 @@ class Sequences:
         Returns:
             What is missing up to the number of the heartbeat before.
         """
-        before = self._announced.get(product_id)
-        self._announced[product_id] = number
+        before = self.told.get(product_id)
+        self.told[product_id] = number
         if before is None:
             return ()
         cause, cell = HEARTBEAT, self.last.get(product_id)
@@ -123,12 +111,12 @@ class Sequences:
         """Go on with the next connection: what is sent until then is missing."""
         self._before.update((product_id, last) for product_id, (last,) in self.last.items())
         self.last.clear()
-        self._announced.clear()
+        self.told.clear()
 
     def keep(self, product_ids: Iterable[str]) -> None:
         """Forget all other products: what is sent of them from now on is not missing."""
         kept = frozenset(product_ids)
-        for numbers in (self.last, self._before, self._announced, self._open):
+        for numbers in (self.last, self._before, self.told, self._open):
             for product_id in numbers.keys() - kept:
                 del numbers[product_id]
 

@@ -120,12 +120,13 @@ class Reception(Looking):
         delivery, on_message, waiting = self._delivery, self._client.on_message, self._delivery.waiting
         put = self._buffer.put if self._buffer.active else None
         is_plain, ways = self._takes_plain and not self._subscriptions.is_selective, self._ways
-        is_regular_heartbeat = self._watch.is_regular_heartbeat
+        beats = self._watch.beats
         (member, last), rows = self._checks.track, self._checks.rows
         has_rows = is_plain and bool(rows)
         messages = map(self._decode, left) if is_plain else self._selected(left)
         before = left.__length_hint__()
-        until = self._clock.seconds() + SLICE if before > CHUNK else 0.0
+        now = self._clock.seconds()
+        until = now + SLICE
         delivery.begin()
         try:
             while left.__length_hint__() and not waiting:
@@ -139,7 +140,7 @@ class Reception(Looking):
                             cell[0] = number
                         elif is_plain and (way := ways[message["type"]]):
                             if way is BEAT:
-                                if not is_regular_heartbeat(message):
+                                if not beats[message["product_id"]].keeps_up(message, now):
                                     raise KeyError(way)  # noqa: TRY301
                             else:
                                 cell, number = last[message["product_id"]], message[member]
@@ -165,7 +166,7 @@ class Reception(Looking):
                             return
                     if waiting:
                         return
-                if left.__length_hint__() and self._clock.seconds() > until:
+                if left.__length_hint__() and (now := self._clock.seconds()) > until:
                     delivery.end_turn()
                     return
         except NOT_JSON:

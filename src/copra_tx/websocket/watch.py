@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from copra_tx.errors import StallError
+from copra_tx.integrity.beats import Beat
 from copra_tx.integrity.checks import Checks
 from copra_tx.integrity.deadlines import HEARTBEAT, Deadlines, Stall
 from copra_tx.integrity.gaps import Gap
@@ -62,6 +62,7 @@ class Watch:
         deadlines: What should come, and when.
         checks: The numbers of the messages.
         lag: How late messages are.
+        beats: Product to what takes its next heartbeat at a small price, if that is one that the user gets.
         is_satisfied: Whether messages of a channel came on this line, or none is to be expected.
     """
 
@@ -94,7 +95,7 @@ class Watch:
         self._has_data = self._awaits_data = False
         self._planned, self._was_held_up = 0.0, False
         self._trades: dict[str, tuple[object, float]] = {}  # product to what its last heartbeat told of, and when
-        self._fresh: dict[str, float] = {}  # product to when it is time to look at its heartbeats anew
+        self.beats: dict[str, Beat] = {}
         self._showing: dict[str, list[str]] = {}  # product to the channels that show its trades
         self._clock_at_upgrade: float | None = None
 
@@ -117,7 +118,7 @@ class Watch:
         self._octets = line.trafficStats.incomingOctetsWireLevel
         self._last_message, self._has_data = None, False
         self._trades.clear()
-        self._fresh.clear()
+        self.beats.clear()
         self.lag.clear()
         self._measure_upgrade(line)
         self.deadlines.opened(now)
@@ -145,7 +146,7 @@ class Watch:
 
     def subscribed(self) -> None:
         """What is wanted, held or refused has changed."""
-        self._fresh.clear()
+        self.beats.clear()
         confirmed = {channel.name: channel.product_ids for channel in self._ledger.confirmed()}
         pending = {channel.name: channel.product_ids for channel in self._ledger.missing()}
         self.checks.subscribed(confirmed, pending)
@@ -203,12 +204,10 @@ class Watch:
         Take a heartbeat that comes right after one of the same product, as in a flood, and tells of nothing missing.
 
         Returns:
-            Whether it was taken, and the user is to get it; else it is for ``heartbeat``.
+            Whether it was taken, and the user is to get it; else, or if this raises ``KeyError``, it is for
+            ``heartbeat``.
         """
-        product_id = message["product_id"]
-        return self._clock.seconds() < self._fresh.get(product_id, -math.inf) and self.checks.keeps_up(
-            product_id, message["sequence"], message["last_trade_id"]
-        )
+        return self.beats[message["product_id"]].keeps_up(message, self._clock.seconds())
 
     def heartbeat(self, product_id: object, sequence: object, last_trade_id: object, time: object) -> bool:
         """
@@ -238,8 +237,8 @@ class Watch:
         if not self._has_data:
             self._has_news()
         is_wanted = not self._ledger.silent.hides(product_id, self._ledger.wanted)
-        if is_wanted:
-            self._fresh[product_id] = now + REGULAR
+        if is_wanted and (beat := self.checks.beat(product_id, now + REGULAR)) is not None:
+            self.beats[product_id] = beat
         return is_wanted
 
     def _know_showing(self) -> None:
