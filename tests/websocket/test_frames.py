@@ -104,7 +104,7 @@ def test_it_begins_where_it_is_told() -> None:
 def test_the_kind_of_frames_is_chosen() -> None:
     data = frame(b"packed", COMPRESSED_TEXT) * 2 + frame(b"plain")
     assert split(data, 0, NO_LIMIT, COMPRESSED_TEXT) == ([b"packed"] * 2, 12, 16, 0, True)
-    assert single_payload(frame(b"packed", COMPRESSED_TEXT), NO_LIMIT, COMPRESSED_TEXT) == b"packed"
+    assert single_payload(frame(b"packed", COMPRESSED_TEXT), NO_LIMIT) is None
 
 
 @pytest.mark.parametrize(("length", "size"), [(0, 2), (125, 2), (126, 4), (65535, 4), (65536, 10)])

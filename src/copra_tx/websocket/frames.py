@@ -21,6 +21,9 @@ COMPRESSED_TEXT = 0xC1
 NO_LIMIT = 1 << 62
 """Longer than any frame."""
 
+_EMPTY, _MEDIUM = TEXT << 8, TEXT << 8 | 126
+"""How plain text frames begin: with their length added, or with two bytes of length to follow."""
+
 _four_bytes = struct.Struct("!HH").unpack_from
 
 
@@ -29,27 +32,23 @@ def header_size(length: int) -> int:
     return 2 if length < 126 else 4 if length < 65536 else 10
 
 
-def single_payload(data: bytes, limit: int, first: int = TEXT) -> bytes | None:
+def single_payload(data: bytes, limit: int) -> bytes | None:
     """
-    Return the payload if ``data`` is exactly one frame as ``split`` takes them, of less than 64 KiB.
+    Return the payload if ``data`` is exactly one plain text frame, of less than 64 KiB.
 
     That is what a read brings unless the feed runs ahead of us.
 
     Args:
         data: What was read.
         limit: Longest payload taken.
-        first: First byte of the frames taken.
     """
     size = len(data)
-    if size < 4 or data[0] != first:
+    if size < 4:
         return None
-    length = data[1]
-    if length < 126:
-        return data[2:] if length == size - 2 and length <= limit else None
-    if length == 126:
-        length = data[2] << 8 | data[3]
+    header, length = _four_bytes(data)
+    if header == _MEDIUM:
         return data[4:] if length == size - 4 and 126 <= length <= limit else None
-    return None
+    return data[2:] if header == _EMPTY + size - 2 and size < 128 and size - 2 <= limit else None
 
 
 class Cut(NamedTuple):

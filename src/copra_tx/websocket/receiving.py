@@ -58,6 +58,7 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
     _most = NO_LIMIT  # octets of a payload that is taken
     _pieces: list[bytes] | None = None  # of a frame that is not complete; Autobahn's buffer is empty meanwhile
     _lacking = 0  # octets that frame still lacks
+    _is_idle = False  # whether the last read left nothing, so that the next one may be a message, and no more
 
     def _take_payload(self, payload: bytes) -> bool:
         """Take one message, and tell whether it was taken; as ``_take_payloads``."""
@@ -89,28 +90,26 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
 
     def dataReceived(self, data: bytes) -> None:
         """Take what a read brought."""
-        if not self.receives_fast:
-            self._dataReceived(data)  # Autobahn's own dataReceived adds a log line that is formatted and dropped
-        elif self._pieces is not None:
-            self._receive_piece(data)
-        elif (  # as _is_between_messages: at real rates each call is paid for by each message
-            not self.data
-            and self.state == OPEN
-            and self.current_frame is None
-            and not self.inside_message
-            and self._listeners is None
-            and self._perMessageCompress is None
-        ):
+        if self._is_idle and self.state == OPEN and self._listeners is None:  # at real rates that is all but always so
             payload = single_payload(data, self._most)
-            if payload is None or not self._take_payload(payload):
-                self._dataReceived(data)
-            else:
+            if payload is not None and self._take_payload(payload):
                 traffic = self.trafficStats
                 traffic.single_messages += 1
                 traffic.single_octets += len(payload)
                 traffic.single_octets_read += len(data)
+                return
+        self._is_idle = False
+        if self._pieces is not None:
+            self._receive_piece(data)
         else:
-            self._dataReceived(data)
+            self._dataReceived(data)  # Autobahn's own dataReceived adds a log line that is formatted and dropped
+        self._is_idle = (
+            self.receives_fast
+            and self._perMessageCompress is None
+            and not self.data
+            and self._pieces is None
+            and self._is_between_messages()
+        )
 
     def consumeData(self) -> None:
         """Work off the receive buffer."""

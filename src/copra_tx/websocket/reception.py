@@ -241,9 +241,14 @@ class Reception(Looking):
     # -- one
 
     def deliver_single(self, payload: bytes) -> bool:
-        """Take the payload of a text frame of an open line, and tell whether it was taken: not if it is not JSON."""
+        """
+        Take a message of an open line, and tell whether it was taken: not if it is not JSON.
+
+        Args:
+            payload: Of a text frame; not large.
+        """
         try:
-            message = self._decode(payload) if len(payload) <= LARGE else self._decoding.decode_large(payload)
+            message = self._decode(payload)
         except NOT_JSON:
             return False
         if not self._takes_plain or self._subscriptions.is_selective:
@@ -251,10 +256,10 @@ class Reception(Looking):
             return True
         # As _deliver_message, and less: at real rates each read brings one message.
         try:
-            is_numbered = self._ways.get(message["type"])
-        except (KeyError, TypeError):  # a row, or nothing of use
-            is_numbered = True
-        if is_numbered is False or (is_numbered and self._is_regular(message)) or self._look(message):
+            way = self._ways[message["type"]]
+        except (KeyError, TypeError):  # one to be looked at, a row, or nothing of use
+            way = True
+        if not way or self._is_regular(message) or self._look(message):
             self._counters.messages += 1
             if self._buffer.active:
                 self._buffer.put(message)
