@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -119,10 +120,41 @@ def test_books_and_trades_are_those_of_the_exchange_feed(fake_reactor: FakeReact
     assert ours == theirs
 
     trades = [one for one in client.messages if one["type"] in ("match", "last_match")]
-    told = [one["events"][0]["trades"][0] for one in advanced if one["channel"] == "market_trades"]
-    assert [(one["product_id"], int(one["trade_id"]), one["side"].lower()) for one in told] == [
-        (one["product_id"], one["trade_id"], one["side"]) for one in trades
-    ]
+    snapshots, updates = (of(advanced, "market_trades", kind) for kind in ("snapshot", "update"))
+    told = [one["events"][0]["trades"][0] for one in snapshots]
+    told += [trade for one in updates for trade in reversed(one["events"][0]["trades"])]
+    for product in (BTC, "ETH-USD"):
+        assert [(int(one["trade_id"]), one["side"].lower()) for one in told if one["product_id"] == product] == [
+            (one["trade_id"], one["side"]) for one in trades if one["product_id"] == product
+        ]
+
+
+@pytest.mark.parametrize("seed", [None, 7])
+def test_trades_of_a_quarter_second_come_together_newest_first(fake_reactor: FakeReactor, seed: int | None) -> None:
+    hall = Hall(fake_reactor, feed="advanced", seed=seed)
+    messages = [one["events"][0]["trades"] for one in of(frames(hall, 20, "market_trades"), "market_trades")]
+    for trades in messages:
+        assert len({one["product_id"] for one in trades}) == 1
+        numbers = [int(one["trade_id"]) for one in trades]
+        assert numbers == list(range(numbers[0], numbers[0] - len(numbers), -1))
+        first, last = (datetime.fromisoformat(one["time"]) for one in (trades[-1], trades[0]))
+        assert first <= last < first + timedelta(seconds=0.25)
+    assert {len(trades) > 1 for trades in messages} == {True, False}
+
+
+def test_a_snapshot_has_the_trades_so_far_newest_first(hall: Hall) -> None:
+    early = hall.connect()
+    ask(early, "market_trades", BTC)
+    hall.pass_time(20)
+    late = hall.connect()
+    ask(late, "market_trades", BTC)
+    hall.pass_time(1)
+    hall.exchange.stopService()
+    hall.pass_time(1)
+    seen = [trade for one in of(early.messages, "market_trades") for trade in reversed(one["events"][0]["trades"])]
+    [snapshot] = [one["events"][0]["trades"] for one in of(late.messages, "market_trades", "snapshot")]
+    assert len(snapshot) == 50
+    assert snapshot == [one for one in reversed(seen) if int(one["trade_id"]) <= int(snapshot[0]["trade_id"])][:50]
 
 
 def test_a_market_of_orders_is_told_too(fake_reactor: FakeReactor) -> None:

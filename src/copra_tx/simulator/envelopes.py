@@ -12,7 +12,16 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["UNNUMBERED", "envelope", "events_of", "futures_balance", "heartbeat", "l2_snapshot_of_size", "numbered"]
+__all__ = [
+    "UNNUMBERED",
+    "envelope",
+    "events_of",
+    "futures_balance",
+    "heartbeat",
+    "l2_snapshot_of_size",
+    "numbered",
+    "trades",
+]
 
 Event = dict[str, Any]
 
@@ -51,7 +60,7 @@ def events_of(channel: str, message: Mapping[str, Any]) -> list[Event]:
     Return what a message of the Exchange feed comes to on a channel.
 
     Args:
-        channel: As one subscribes to it: ``level2``, ``market_trades``, ``ticker``, ``ticker_batch`` or ``status``.
+        channel: As one subscribes to it: ``level2``, ``ticker``, ``ticker_batch`` or ``status``.
         message: The message, decoded.
     """
     product, time = message.get("product_id"), message.get("time", "")
@@ -61,14 +70,15 @@ def events_of(channel: str, message: Mapping[str, Any]) -> list[Event]:
             return [{"type": "snapshot", "product_id": product, "updates": _updates(levels, time)}]
         case "l2update":
             return [{"type": "update", "product_id": product, "updates": _updates(message["changes"], time)}]
-        case "match" | "last_match" as kind:
-            trade = {name: message[name] for name in ("product_id", "trade_id", "price", "size", "time")}
-            trade |= {"trade_id": str(message["trade_id"]), "side": message["side"].upper()}
-            return [{"type": "update" if kind == "match" else "snapshot", "trades": [trade]}]
         case "ticker":
             return [{"type": "update", "tickers": [_ticker(message, with_best=channel == "ticker")]}]
         case _:
             return [{"type": "snapshot", "products": [_product(one) for one in message["products"]]}]
+
+
+def trades(kind: str, matches: Iterable[Mapping[str, Any]]) -> Event:
+    """Return the event of ``market_trades`` with these trades: a ``snapshot``, or an ``update``."""
+    return {"type": kind, "trades": [_trade(match) for match in matches]}
 
 
 def heartbeat(time: str, counter: int) -> Event:
@@ -121,6 +131,11 @@ def _updates(changes: Iterable[Sequence[str]], time: str) -> list[dict[str, str]
         {"side": _SIDES[side], "event_time": time, "price_level": price, "new_quantity": size}
         for side, price, size in changes
     ]
+
+
+def _trade(match: Mapping[str, Any]) -> Event:
+    trade = {name: match[name] for name in ("product_id", "trade_id", "price", "size", "time")}
+    return trade | {"trade_id": str(match["trade_id"]), "side": match["side"].upper()}
 
 
 def _ticker(message: Mapping[str, Any], *, with_best: bool) -> Event:

@@ -61,9 +61,9 @@ class SimulatedExchange(ExchangeFaults, Service):
     ``level3`` and ``user``, too (see ``copra_tx.simulator.flow``). Every key is of the one account whose own orders are
     among them.
 
-    With ``feed="advanced"`` the same market is told on the Advanced Trade feed: ``level2``, ``market_trades`` (a trade
-    a message), ``ticker``, ``ticker_batch``, ``status`` and ``heartbeats``; ``user`` and
-    ``futures_balance_summary`` begin with a snapshot of an account without orders and futures.
+    With ``feed="advanced"`` the same market is told on the Advanced Trade feed: ``level2``, ``market_trades`` (those of
+    a quarter of a second together, newest first), ``ticker``, ``ticker_batch``, ``status`` and ``heartbeats``; ``user``
+    and ``futures_balance_summary`` begin with a snapshot of an account without orders and futures.
     REST stays that of Exchange.
 
     On the same port there is the public part of REST (``rest_url``): ``/time``, ``/products`` and, of each product,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import count, takewhile
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from . import derive
-from .envelopes import envelope, events_of, futures_balance, heartbeat
+from .envelopes import envelope, events_of, futures_balance, heartbeat, trades
 
 if TYPE_CHECKING:
     from .minute import Key
@@ -23,6 +24,9 @@ CHANNELS = {"level2": "level2", "matches": "market_trades", "ticker": "ticker", 
 
 _ON_WIRE = {"level2": "l2_data"}  # where data do not name the channel as one subscribes to it
 _TOLD_FROM = {ours: theirs for theirs, ours in CHANNELS.items()}
+_COLLECTED = 0.25  # seconds whose trades of a product are one update, as the docs say
+_RECENT = 50  # trades of a product in a snapshot, at most
+_LOOKED_BACK = 3_000  # messages among which these are looked for: some 14 KB, as seen
 _FIRST_HEARTBEAT = 139_651  # a counter that begins anywhere: it is the age of the server's process
 
 
@@ -68,7 +72,10 @@ class TranslatedMarket:
         known = (entry.type, entry.product_id, entry.keys)
         if known not in self._told:
             self._told[known] = self._translate(entry)
-        return self._told[known]
+        told = self._told[known]
+        if told.channel == "market_trades" and self._is_followed(position, told):
+            return replace(told, keys=frozenset())  # the one that follows brings it
+        return told
 
     def _translate(self, entry: Entry) -> _Told:
         if entry.type == "heartbeat":
@@ -87,6 +94,9 @@ class TranslatedMarket:
             counter = _FIRST_HEARTBEAT + int(self.due_at(position))
             return self._frame(told.type, time, [heartbeat(time, counter)])
         message = msgspec.json.decode(self._market.message(position))
+        if told.channel == "market_trades":
+            collected = self._trades_before(position + 1, told.product_id, self._collected_since(position))
+            return self._frame(told.type, message["time"], [trades("update", collected)])
         return self._frame(told.type, message.get("time", time), events_of(told.channel, message))
 
     def greeting(self, key: Key, position: int) -> tuple[str, bytes] | None:
@@ -108,10 +118,32 @@ class TranslatedMarket:
         if greeting is None:
             return None
         message: dict[str, Any] = msgspec.json.decode(greeting[1])
+        if channel == "market_trades":
+            recent = self._trades_before(position, product, max(0, position - _LOOKED_BACK))[:_RECENT]
+            return channel, self._frame(channel, self._time(position), [trades("snapshot", recent or [message])])
         if channel == "status":
             message["products"] = [one for one in message["products"] if one["id"] == product]
         kind = _ON_WIRE.get(channel, channel)
         return kind, self._frame(kind, message.get("time", self._time(position)), events_of(channel, message))
+
+    def _is_trade(self, position: int, product_id: str) -> bool:
+        entry = self._market.entry(position)
+        return entry.type == "match" and entry.product_id == product_id and ("matches", product_id) in entry.keys
+
+    def _is_followed(self, position: int, told: _Told) -> bool:
+        """Tell whether another trade of the product is collected with the one at ``position``."""
+        end = (self.due_at(position) // _COLLECTED + 1) * _COLLECTED
+        following = takewhile(lambda later: self.due_at(later) < end, count(position + 1))
+        return any(self._is_trade(later, told.product_id) for later in following)
+
+    def _collected_since(self, position: int) -> int:
+        begin = self.due_at(position) // _COLLECTED * _COLLECTED
+        return min(takewhile(lambda earlier: self.due_at(earlier) >= begin, range(position, -1, -1)))
+
+    def _trades_before(self, end: int, product_id: str, begin: int) -> list[dict[str, Any]]:
+        """Return the trades of a product from one position up to another, newest first, as the venue lists them."""
+        positions = [one for one in range(end - 1, begin - 1, -1) if self._is_trade(one, product_id)]
+        return [msgspec.json.decode(self._market.message(one)) for one in positions]
 
     def _time(self, position: int) -> str:
         return derive.timestamp(self._began + timedelta(seconds=self.due_at(position)))
