@@ -130,6 +130,17 @@ def test_a_channel_that_shows_its_trades_is_left_alone(world: World) -> None:
     assert client.told("stall") == client.closes == []
 
 
+@pytest.mark.parametrize("decode", ["dict", "lazy"])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_rows_without_a_gap_show_their_trades(world: World, at_once: bool, decode: str) -> None:
+    client, server = beating(world, LEVEL3, decode=decode)
+    for second in range(60):
+        rows = [["noop", "BTC-USD", str(number), ""] for number in range(3 * second, 3 * second + 3)]
+        say(world, server, [*rows, beat(sequence=3 * second + 2, last_trade_id=second)], at_once=at_once)
+        pass_time(world, 1)
+    assert client.told("stall") == client.told("gap") == client.closes == []
+
+
 def test_a_quiet_hour_of_quiet_channels(world: World) -> None:
     client = watched(world, [Channel("user", "BTC-USD"), Channel("status"), Channel("balance", account_ids="x")])
     server = world.open()

@@ -66,7 +66,7 @@ class Looking:
     def _is_regular_row(self, row: list[Any]) -> bool:
         try:
             cell, number = self._checks.rows[row[1]], int(row[2])
-            if number - cell[0] != 1:
+            if number - cell[0] != 1 or "level3" not in self._ways:
                 return False
         except (KeyError, IndexError, TypeError, ValueError):
             return False

@@ -135,7 +135,7 @@ class Reception(Looking):
                     try:
                         if has_rows and type(message) is list:
                             cell, number = rows[message[1]], int(message[2])
-                            if number - cell[0] != 1:
+                            if number - cell[0] != 1 or "level3" not in ways:
                                 raise KeyError(number)  # noqa: TRY301
                             cell[0] = number
                         elif is_plain and (way := ways[message["type"]]):
