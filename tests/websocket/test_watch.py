@@ -34,6 +34,25 @@ def pass_time(world: World, seconds: int, *messages: Any, server: Any = None) ->
 # -- stalls
 
 
+@pytest.mark.parametrize("hook", ["on_message", "on_status"])
+def test_an_answer_is_no_data_whenever_the_status_is_looked_at(world: World, hook: str) -> None:
+    def look(client: Watched, _: Any) -> None:
+        client.events.append(("age", client.status.message_age))
+
+    client = world.client(MATCHES, kind=type("Looking", (Watched,), {hook: look}))
+    ready = outcome(client.when_ready())
+    server = world.open()
+    server.confirm()
+    pass_time(world, 3)
+    assert set(client.told("age")) == {None}
+    assert ready == []
+    assert not client.status.is_ready
+    server.say(match(1))
+    pass_time(world, 1)
+    assert ready == [None]
+    assert client.status.is_ready
+
+
 def test_a_stall_with_pongs_answered_is_caught_in_5_seconds(world: World) -> None:
     client, server = beating(world)
     pass_time(world, 30, beat(), TICK, server=server)

@@ -296,7 +296,8 @@ class Watch:
         """Tell whether messages of channels came since the last time."""
         if self._line is None:
             return False
-        messages = self._line.trafficStats.incomingWebSocketMessages - self._notes
+        # Within a callback, what is noted may not be among the messages yet: that must not look like news later.
+        messages = max(self._messages, self._line.trafficStats.incomingWebSocketMessages - self._notes)
         before, self._messages = self._messages, messages
         if messages > before:
             self._last_message = self._clock.seconds()
