@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from copra_tx.websocket import State
-from support.world import Recorder, World, outcome
+from copra_tx.websocket import Channel, State
+from support.beating import Watched, match, say
+from support.world import Recorder, World, connected, outcome
 
 TICK = {"type": "ticker", "product_id": "BTC-USD"}
 
@@ -144,3 +147,58 @@ def test_close_inside_a_callback(world: World) -> None:
     assert client.messages == [TICK]
     assert client.events[-1] == ("close", True, 1000, "")
     idle(world)
+
+
+# -- what a message tells beside its content may be why the user closes
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("do", ["close", "unsubscribe"])
+def test_the_message_after_a_gap_is_not_delivered_if_the_gap_was_reason_enough(
+    world: World, do: str, at_once: bool
+) -> None:
+    matches = Channel("matches", "BTC-USD")
+
+    class Leaving(Watched):
+        def on_gap(self, gap: Any) -> None:
+            super().on_gap(gap)
+            outcome(self.close() if do == "close" else self.unsubscribe(matches))
+
+    client, server = connected(world, matches, kind=Leaving)
+    say(world, server, [match(1), match(2)], at_once=at_once)
+    say(world, server, [match(5)], at_once=at_once)
+    assert client.messages == [match(1), match(2)]
+    assert [gap.missing for gap in client.told("gap")] == [2]
+    assert client.counters.messages == 3  # with the answer
+
+
+def test_nor_is_it_on_the_other_feed(world: World) -> None:
+    class Leaving(Watched):
+        def on_gap(self, gap: Any) -> None:
+            outcome(self.close())
+
+    client = world.client(kind=Leaving, feed="advanced")
+    server = world.open()
+    for number in (0, 1, 5):
+        server.say({"channel": "ticker", "sequence_num": number, "events": []})
+        world.advance(0)
+    assert [message["sequence_num"] for message in client.messages] == [0, 1]
+    assert client.closes == [(True, 1000, "")]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_makes_the_client_ready_is_not_delivered_if_no_more_was_wanted(world: World, count: int) -> None:
+    client, server = connected(world)
+    client.when_ready().addCallback(lambda _: outcome(client.close()))
+    server.say(*[TICK] * count)
+    world.advance(0)
+    assert client.events == [("close", True, 1000, "")]
+
+
+def test_an_answer_is_not_delivered_if_it_was_all_that_was_waited_for(world: World) -> None:
+    client, server = connected(world)
+    client.subscribe(Channel("ticker", "ETH-USD")).addCallback(lambda _: outcome(client.close()))
+    world.advance(0)
+    server.confirm()
+    world.advance(0)
+    assert client.events == [("close", True, 1000, "")]

@@ -259,11 +259,13 @@ class Reception(Looking):
             way = self._ways[message["type"]]
         except (KeyError, TypeError):  # one to be looked at, a row, or nothing of use
             way = True
-        if not way or self._is_regular(message) or self._look(message):
+        if not way or self._is_regular(message):
             self._counters.messages += 1
             if self._buffer.active:
                 self._buffer.put(message)
             self._delivery.deliver_message(self._client, message)
+        elif self._look(message):
+            self._deliver_presented(message)
         return True
 
     def deliver_payload(self, payload: bytes, is_binary: bool) -> None:
@@ -288,6 +290,8 @@ class Reception(Looking):
             self._hand_over(presented)
 
     def _hand_over(self, message: Any) -> None:
+        if self._client.closing:  # by what was told of this very message, or of what is missing before it
+            return
         self._counters.messages += 1
         if self._buffer.active:
             self._buffer.put(message)
