@@ -252,7 +252,7 @@ class Reception(Looking):
         except NOT_JSON:
             return False
         if not self._takes_plain or self._subscriptions.is_selective:
-            self._deliver_message(message)
+            self._deliver_decoded(message, payload)
             return True
         # As _deliver_message, and less: at real rates each read brings one message.
         try:
@@ -278,7 +278,13 @@ class Reception(Looking):
         except NOT_JSON as error:
             self._not_json(payload.decode("utf-8", "backslashreplace"), str(error))
         else:
+            self._deliver_decoded(message, payload)
+
+    def _deliver_decoded(self, message: Any, payload: bytes) -> None:
+        try:
             self._deliver_message(message)
+        except NOT_JSON as error:  # of what was not looked at before
+            self._not_json(payload.decode(), str(error))
 
     def _deliver_message(self, message: Any) -> None:
         if self._is_regular(message) or self._look(message):
@@ -319,14 +325,14 @@ class Reception(Looking):
         """Do what a message is to us that brings no data of a channel; tell whether it is for ``on_message``."""
         if type(message) is not dict:
             kind = "neither object nor row" if self._dialect.has_rows else "no object"
-            self._unusable(kind, repr(message)[:_QUOTED])
+            self._unusable(kind, _quoted(message))
             return False
         message_type = message.get(self._dialect.type_key)
         if message.get("type") == "error":
             self._server_error(*error_words(message))
             return False
         if type(message_type) is not str:
-            self._unusable(f"no {self._dialect.type_key}", repr(message)[:_QUOTED])
+            self._unusable(f"no {self._dialect.type_key}", _quoted(message))
             return False
         if message_type == "subscriptions":
             self._client.line.answered()
@@ -364,3 +370,10 @@ class Reception(Looking):
                 f"the server sent something of no use ({kind}); further ones are only counted",
                 detail,
             )
+
+
+def _quoted(message: object) -> str:
+    try:
+        return repr(message)[:_QUOTED]
+    except RecursionError:
+        return "(nested too deeply to be shown)"
