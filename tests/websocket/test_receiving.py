@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 import zlib
 from typing import Any
 
@@ -169,6 +170,21 @@ def test_any_stream_does_the_same(
     fast, slow = run(Hasty, pieces, **options), run(Slow, pieces, **options)
     event(f"state {fast['state']}")
     assert fast == slow
+
+
+@settings(max_examples=40)
+@given(st.lists(st.sampled_from([1, 3, 31, 32, 33, 200]), max_size=4), ends, st.booleans())
+def test_messages_that_cannot_be_decoded_among_others(runs: list[int], end: bytes, fail_by_drop: bool) -> None:
+    stream = b"".join(frame(b"{bad") + frame(ticker()) * count + frame(b"") for count in runs)
+    pieces = [stream + end + frame(b"{bad") + frame(ticker()), frame(ticker())]
+    fast, slow = (run(kind, pieces, failByDrop=fail_by_drop) for kind in (Hasty, Slow))
+    assert fast == slow
+
+
+def test_a_read_full_of_messages_that_cannot_be_decoded_takes_no_minutes() -> None:
+    begin = time.process_time()
+    assert run(Hasty, [frame(b"") * 20_000])["counters"].unusable == {"not JSON": 20_000}
+    assert time.process_time() - begin < 10
 
 
 @settings(max_examples=40)
