@@ -330,3 +330,15 @@ def test_a_refused_signature_with_a_wrong_clock_says_so(world: World) -> None:
     assert "this machine's clock is" in expired
     assert "ahead of the venue's" in expired
     assert "clock" not in other
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_the_numbers_of_a_gap_are_whole_ones_whatever_the_wire_has(world: World, at_once: bool) -> None:
+    client, server = beating(world, MATCHES)
+    say(world, server, [match(1), match(2) | {"trade_id": 2.0}, match(4)], at_once=at_once)
+    say(world, server, [match(5) | {"trade_id": 5.0}, beat(last_trade_id=7), beat(last_trade_id=7)], at_once=at_once)
+    assert [str(gap) for gap in client.told("gap")] == [
+        "matches BTC-USD: 1 message missing (a number was skipped; expected 3, received 4)",
+        "matches BTC-USD: 2 messages missing (the heartbeat was ahead; expected 6, received 8)",
+    ]
+    assert type(client.counters.missing) is int
