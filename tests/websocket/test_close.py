@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from copra_tx.errors import ClientClosedError
 from copra_tx.websocket import Channel, State
 from support.beating import Watched, match, say
 from support.world import Recorder, World, connected, outcome
@@ -146,6 +147,44 @@ def test_close_inside_a_callback(world: World) -> None:
     assert client.done == [None]
     assert client.messages == [TICK]
     assert client.events[-1] == ("close", True, 1000, "")
+    idle(world)
+
+
+# -- whoever waits for something may close when it comes, or does not
+
+
+def test_one_of_those_who_wait_for_an_unsubscribe_closes_when_the_line_is_lost(world: World) -> None:
+    client, _server = connected(world, Channel("ticker", ["BTC-USD", "ETH-USD"]))
+    client.unsubscribe(Channel("ticker", "BTC-USD")).addCallback(lambda _: outcome(client.close()))
+    other = outcome(client.unsubscribe(Channel("ticker", "ETH-USD")))
+    world.drop()
+    assert other == [None]
+    assert len(client.closes) == 1
+    assert client.line.state is State.CLOSED
+    idle(world)
+
+
+def test_one_of_those_who_wait_for_a_subscription_closes_again(world: World) -> None:
+    client, _server = connected(world)
+    client.subscribe(Channel("matches", "BTC-USD")).addErrback(lambda _: outcome(client.close()))
+    other = outcome(client.subscribe(Channel("matches", "ETH-USD")))
+    done = outcome(client.close())
+    world.advance(1)
+    assert other[0].check(ClientClosedError)
+    assert done == [None]
+    assert len(client.closes) == 1
+    idle(world)
+
+
+def test_one_of_those_who_wait_for_a_failure_closes(world: World) -> None:
+    client = world.client()
+    client.when_ready(1).addErrback(lambda _: outcome(client.close()))
+    other = outcome(client.when_ready(1))
+    world.open()
+    world.drop()
+    assert other[0].check(ClientClosedError)
+    assert len(client.closes) == 1
+    assert client.line.state is State.CLOSED
     idle(world)
 
 

@@ -116,7 +116,8 @@ class Reports:
         self._has_failed = True
         for waiting in list(self._waiting):
             waiting.failures += 1
-            if waiting.fail_after is not None and waiting.failures >= waiting.fail_after:
+            is_enough = waiting.fail_after is not None and waiting.failures >= waiting.fail_after
+            if is_enough and waiting in self._waiting:  # whoever was told may have closed the client
                 self._waiting.remove(waiting)
                 waiting.ready.errback(error)
 
