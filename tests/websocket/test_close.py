@@ -8,7 +8,7 @@ import pytest
 
 from copra_tx.errors import ClientClosedError
 from copra_tx.websocket import Channel, State
-from support.beating import Watched, match, say
+from support.beating import Watched, beat, match, order, say
 from support.world import Recorder, World, connected, outcome
 
 TICK = {"type": "ticker", "product_id": "BTC-USD"}
@@ -209,6 +209,20 @@ def test_the_message_after_a_gap_is_not_delivered_if_the_gap_was_reason_enough(
     assert client.messages == [match(1), match(2)]
     assert [gap.missing for gap in client.told("gap")] == [2]
     assert client.counters.messages == 3  # with the answer
+
+
+def test_nor_is_another_gap_of_the_same_message(world: World) -> None:
+    class Leaving(Watched):
+        def on_gap(self, gap: Any) -> None:
+            super().on_gap(gap)
+            outcome(self.close())
+
+    channels = [Channel(name, "BTC-USD") for name in ("full", "level3", "heartbeat")]
+    client, server = connected(world, channels, kind=Leaving)
+    say(world, server, [order(1), ["noop", "BTC-USD", "1", ""]], at_once=False)
+    say(world, server, [beat(sequence=5), beat(sequence=5)], at_once=False)
+    assert len(client.told("gap")) == 1
+    assert client.counters.gaps == 2
 
 
 def test_nor_is_it_on_the_other_feed(world: World) -> None:

@@ -255,7 +255,8 @@ class Watch:
             if not gap.recovered:
                 counters.gaps += 1
                 counters.missing += gap.missing
-            self._delivery.deliver("on_gap", self._client.on_gap, gap)
+            if not self._client.closing:  # as it may since the one before was told
+                self._delivery.deliver("on_gap", self._client.on_gap, gap)
             if self._backfill is not None:
                 self._backfill.take(gap)
 
