@@ -296,6 +296,24 @@ def test_closing_while_a_large_frame_comes_in() -> None:
     assert client.messages == []
 
 
+def test_an_interrupt_in_the_callback_of_a_large_message_leaves_the_next_frame_whole() -> None:
+    class Interrupted(Recorder):
+        def on_message(self, message: Any) -> None:
+            super().on_message(message)
+            if len(self.messages) == 2:
+                raise KeyboardInterrupt
+
+    world = World()
+    client = world.client(kind=Interrupted)
+    world.open()
+    data = frame(ticker(x="x" * 65536)) + frame(ticker(n=3)) + frame(ticker(n=4))
+    world.line.receive(frame(ticker()) + data[:1000])
+    with pytest.raises(KeyboardInterrupt):
+        world.line.receive(data[1000:-5])
+    world.line.receive(data[-5:])
+    assert [message.get("n") for message in client.messages[2:]] == [3, 4]
+
+
 def test_many_alternating_kinds_do_not_nest() -> None:
     both = packed_frames(b"{}") + frame(b"{}")
     press = zlib.compressobj(wbits=-15)

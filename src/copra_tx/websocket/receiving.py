@@ -235,7 +235,11 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
         self.trafficStats.incomingOctetsWireLevel += len(data)
         pieces.append(data[:lacking])
         self.data = b"".join(pieces)
-        self.consumeData()
+        try:
+            self.consumeData()
+        except BaseException:  # Ctrl-C in a callback: what follows is still to come
+            self.data += data[lacking:]
+            raise
         if self.data or not self._is_between_messages():  # it was not to be taken, or something ended the line
             self.data += data[lacking:]
             if self.state != CLOSED:
