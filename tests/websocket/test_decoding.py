@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,7 @@ import msgspec
 import pytest
 
 from copra_tx.errors import ConfigurationError
-from copra_tx.websocket import Channel, LazyMessage
+from copra_tx.websocket import Channel, LazyMessage, State
 from support.world import BTC, ETH, World, outcome
 
 TICK = b'{"price":"61.50","type":"ticker","product_id":"BTC-USD","sequence":7,"odd":{"type":"x"}}'
@@ -128,6 +129,33 @@ def test_bad_utf8_ends_the_line_even_in_a_field_that_nobody_looks_at(world: Worl
     world.advance(0)
     assert len(client.messages) == 1
     assert "UTF-8" in client.closes[0][2]
+
+
+@both
+@pytest.mark.parametrize("decode", ["dict", "lazy", None, {"ticker": Ticker}])
+@pytest.mark.parametrize(
+    "members", [b'"type":"ticker","product_id":"BTC-USD"', b'"type":"subscriptions"', b'"type":"heartbeat"', b'"a":1']
+)
+def test_a_number_that_cannot_be_read_does_not_end_the_line(
+    world: World, members: bytes, decode: Any, at_once: bool
+) -> None:
+    client = receive(world, decode, b"{" + members + b',"x":1e400}', TICK, at_once=at_once)
+    assert client.counters.unusable == {"not JSON": 1}
+    assert len(client.errors) == len(client.messages) == 1
+    assert client.line.state is State.OPEN
+
+
+@both
+def test_what_is_nested_too_deeply_to_be_shown_is_told_all_the_same(world: World, at_once: bool) -> None:
+    limit = sys.getrecursionlimit()
+    nested = [b"[" * depth + b"]" * depth for depth in range(limit - 200, limit)]  # some can just be decoded
+    client = world.client(BTC)
+    world.open()
+    for payload in nested:
+        read = b"".join(b"\x81\x7e" + len(payload).to_bytes(2, "big") + payload for _ in range(1 + at_once))
+        world.line.receive(read)
+    assert client.counters.unusable.total() == len(nested) * (1 + at_once)
+    assert client.line.state is State.OPEN
 
 
 def test_a_lazy_message_of_text_beyond_ascii(world: World) -> None:

@@ -176,6 +176,35 @@ def test_what_is_not_an_error_passes(guarded: Guarded, kind: type[BaseException]
     assert guarded.called == ["a", "b"]
 
 
+@pytest.mark.parametrize("is_plain", [True, False])
+def test_what_waits_behind_an_interrupted_callback_is_delivered(guarded: Guarded, is_plain: bool) -> None:
+    def interrupt() -> Any:
+        guarded.call("behind")
+        return KeyboardInterrupt()
+
+    if is_plain:
+        guarded.call()
+    with pytest.raises(KeyboardInterrupt):
+        guarded.deliver(interrupt)
+    guarded.call("later")
+    guarded.turn()
+    assert guarded.called[-3:] == ["on_message", "behind", "later"]
+    assert guarded.is_quiet()
+
+
+def test_what_waits_behind_an_interrupted_callback_that_waited_is_delivered(guarded: Guarded) -> None:
+    gate: Deferred[None] = Deferred()
+    guarded.call("slow", gate)
+    guarded.call("a", KeyboardInterrupt())
+    guarded.call("b")
+    gate.callback(None)
+    with pytest.raises(KeyboardInterrupt):
+        guarded.turn()
+    guarded.turn()
+    assert guarded.called == ["slow", "a", "b"]
+    assert guarded.is_quiet()
+
+
 # -- too many
 
 
@@ -306,6 +335,18 @@ def test_an_interrupt_during_a_single_message_passes(guarded: Guarded, receiving
     with pytest.raises(KeyboardInterrupt):
         guarded.delivery.deliver_message(receiving, KeyboardInterrupt())
     assert guarded.counters.callback_failures == 0
+    assert guarded.delivery.is_straight("on_message")
+
+
+def test_what_waits_behind_an_interrupted_single_message_is_delivered(guarded: Guarded, receiving: Receiving) -> None:
+    def interrupt() -> None:
+        guarded.call("behind")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        guarded.delivery.deliver_message(receiving, interrupt)
+    guarded.turn()
+    assert guarded.called[-1] == "behind"
     assert guarded.delivery.is_straight("on_message")
 
 

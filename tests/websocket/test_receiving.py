@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 import zlib
 from typing import Any
 
@@ -172,6 +173,21 @@ def test_any_stream_does_the_same(
 
 
 @settings(max_examples=40)
+@given(st.lists(st.sampled_from([1, 3, 31, 32, 33, 200]), max_size=4), ends, st.booleans())
+def test_messages_that_cannot_be_decoded_among_others(runs: list[int], end: bytes, fail_by_drop: bool) -> None:
+    stream = b"".join(frame(b"{bad") + frame(ticker()) * count + frame(b"") for count in runs)
+    pieces = [stream + end + frame(b"{bad") + frame(ticker()), frame(ticker())]
+    fast, slow = (run(kind, pieces, failByDrop=fail_by_drop) for kind in (Hasty, Slow))
+    assert fast == slow
+
+
+def test_a_read_full_of_messages_that_cannot_be_decoded_takes_no_minutes() -> None:
+    begin = time.process_time()
+    assert run(Hasty, [frame(b"") * 20_000])["counters"].unusable == {"not JSON": 20_000}
+    assert time.process_time() - begin < 10
+
+
+@settings(max_examples=40)
 @given(st.lists(frames, max_size=5), st.sampled_from([b'{"x":"\xff"}', b'{"x":"\xed\xa0\x80"}', b"\xe2\x82"]))
 @example([], b"\x80")
 def test_bad_utf8_ends_the_line_as_autobahn_does(parts: list[bytes], bad: bytes) -> None:
@@ -278,6 +294,24 @@ def test_closing_while_a_large_frame_comes_in() -> None:
     assert done == [None]
     assert server.closed_with == (True, 1000, None)
     assert client.messages == []
+
+
+def test_an_interrupt_in_the_callback_of_a_large_message_leaves_the_next_frame_whole() -> None:
+    class Interrupted(Recorder):
+        def on_message(self, message: Any) -> None:
+            super().on_message(message)
+            if len(self.messages) == 2:
+                raise KeyboardInterrupt
+
+    world = World()
+    client = world.client(kind=Interrupted)
+    world.open()
+    data = frame(ticker(x="x" * 65536)) + frame(ticker(n=3)) + frame(ticker(n=4))
+    world.line.receive(frame(ticker()) + data[:1000])
+    with pytest.raises(KeyboardInterrupt):
+        world.line.receive(data[1000:-5])
+    world.line.receive(data[-5:])
+    assert [message.get("n") for message in client.messages[2:]] == [3, 4]
 
 
 def test_many_alternating_kinds_do_not_nest() -> None:

@@ -192,3 +192,18 @@ def test_iteration_gets_them_too(world: World) -> None:
     world.line.receive(ticks(50))
     assert len(client._Client__buffer) == 50
     assert numbers(client) == list(range(50))
+
+
+def test_iteration_that_begins_in_a_callback_gets_the_rest_of_the_read(world: World) -> None:
+    class Beginning(Recorder):
+        def on_message(self, message: Any) -> None:
+            super().on_message(message)
+            if message["n"] == 2:
+                self.__aiter__()
+
+    client = world.client(kind=Beginning)
+    world.open()
+    world.line.receive(ticks(2))
+    world.line.receive(ticks(50, 2))
+    assert [message["n"] for message in client._Client__buffer._messages] == list(range(3, 52))
+    assert numbers(client) == list(range(52))

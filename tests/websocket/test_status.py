@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import pytest
+from twisted.internet.defer import CancelledError
 
 from copra_tx.errors import (
     ClientClosedError,
@@ -151,6 +152,22 @@ def test_a_paused_line_is_told(world: World) -> None:
 
 
 # -- until all is well
+
+
+@pytest.mark.parametrize("how", ["ready", "closed", "failed"])
+def test_one_who_waits_may_have_the_other_wait_no_longer(world: World, how: str) -> None:
+    client, server = connected(world)
+    first, second = client.when_ready(1), client.when_ready(1)
+    told, other = outcome(first.addBoth(lambda _: second.cancel())), outcome(second)
+    if how == "ready":
+        server.say(TICK)
+        settle(world)
+    elif how == "closed":
+        outcome(client.close())
+    else:
+        world.drop()
+    assert told == [None]
+    assert other[0].check(CancelledError)
 
 
 def test_ready_is_confirmed_and_flowing(world: World) -> None:

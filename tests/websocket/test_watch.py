@@ -34,6 +34,25 @@ def pass_time(world: World, seconds: int, *messages: Any, server: Any = None) ->
 # -- stalls
 
 
+@pytest.mark.parametrize("hook", ["on_message", "on_status"])
+def test_an_answer_is_no_data_whenever_the_status_is_looked_at(world: World, hook: str) -> None:
+    def look(client: Watched, _: Any) -> None:
+        client.events.append(("age", client.status.message_age))
+
+    client = world.client(MATCHES, kind=type("Looking", (Watched,), {hook: look}))
+    ready = outcome(client.when_ready())
+    server = world.open()
+    server.confirm()
+    pass_time(world, 3)
+    assert set(client.told("age")) == {None}
+    assert ready == []
+    assert not client.status.is_ready
+    server.say(match(1))
+    pass_time(world, 1)
+    assert ready == [None]
+    assert client.status.is_ready
+
+
 def test_a_stall_with_pongs_answered_is_caught_in_5_seconds(world: World) -> None:
     client, server = beating(world)
     pass_time(world, 30, beat(), TICK, server=server)
@@ -128,6 +147,17 @@ def test_a_channel_that_shows_its_trades_is_left_alone(world: World) -> None:
         server.say(beat(last_trade_id=trade), TICK)
         pass_time(world, 1)
     assert client.told("stall") == client.closes == []
+
+
+@pytest.mark.parametrize("decode", ["dict", "lazy"])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_rows_without_a_gap_show_their_trades(world: World, at_once: bool, decode: str) -> None:
+    client, server = beating(world, LEVEL3, decode=decode)
+    for second in range(60):
+        rows = [["noop", "BTC-USD", str(number), ""] for number in range(3 * second, 3 * second + 3)]
+        say(world, server, [*rows, beat(sequence=3 * second + 2, last_trade_id=second)], at_once=at_once)
+        pass_time(world, 1)
+    assert client.told("stall") == client.told("gap") == client.closes == []
 
 
 def test_a_quiet_hour_of_quiet_channels(world: World) -> None:
@@ -300,3 +330,15 @@ def test_a_refused_signature_with_a_wrong_clock_says_so(world: World) -> None:
     assert "this machine's clock is" in expired
     assert "ahead of the venue's" in expired
     assert "clock" not in other
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_the_numbers_of_a_gap_are_whole_ones_whatever_the_wire_has(world: World, at_once: bool) -> None:
+    client, server = beating(world, MATCHES)
+    say(world, server, [match(1), match(2) | {"trade_id": 2.0}, match(4)], at_once=at_once)
+    say(world, server, [match(5) | {"trade_id": 5.0}, beat(last_trade_id=7), beat(last_trade_id=7)], at_once=at_once)
+    assert [str(gap) for gap in client.told("gap")] == [
+        "matches BTC-USD: 1 message missing (a number was skipped; expected 3, received 4)",
+        "matches BTC-USD: 2 messages missing (the heartbeat was ahead; expected 6, received 8)",
+    ]
+    assert type(client.counters.missing) is int

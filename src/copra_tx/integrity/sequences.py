@@ -30,7 +30,8 @@ class Sequences:
     recovered.
 
     Whoever reads many messages compares with ``last`` himself and puts the next number there; only a message with
-    another number, or of a product that is not in ``last``, is for ``observe``.
+    another number, or of a product that is not in ``last``, is for ``observe``. He may put a ``float`` there: on the
+    wire ``5.0`` follows ``4``.
 
     Args:
         channel: The channel whose numbers these are.
@@ -64,7 +65,7 @@ class Sequences:
         """
         cause, cell = SKIPPED, self.last.get(product_id)
         if cell is not None:
-            last = cell[0]
+            last = int(cell[0])
         else:
             before = self._before.pop(product_id, None)
             cell = self.last[product_id] = [number if before is None else before]
@@ -93,7 +94,7 @@ class Sequences:
         if cell is None:
             cause, cell = RECONNECTION, [self._before.pop(product_id, before)]
             self.last[product_id] = cell
-        last = cell[0]
+        last = int(cell[0])
         if before <= last:
             return ()
         cell[0] = before
@@ -109,7 +110,7 @@ class Sequences:
 
     def connection_lost(self) -> None:
         """Go on with the next connection: what is sent until then is missing."""
-        self._before.update((product_id, last) for product_id, (last,) in self.last.items())
+        self._before.update((product_id, int(last)) for product_id, (last,) in self.last.items())
         self.last.clear()
         self.told.clear()
 

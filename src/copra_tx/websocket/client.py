@@ -335,6 +335,7 @@ class Client(Hooks, FeedFactory):
         and not made again. At most ``max_buffered`` messages wait; then the line is paused until half are taken.
         """
         self.__buffer.begin()
+        self.__callbacks.interrupt()
         return self
 
     async def __anext__(self) -> Any:

@@ -115,7 +115,7 @@ class Delivery:
             self.failed(Failure(), "on_message", (message,))
             self._busy = False
         except BaseException:
-            self._busy = False
+            self._interrupted()
             raise
         else:
             if result is None:
@@ -233,8 +233,8 @@ class Delivery:
         except Exception:  # noqa: BLE001  # whatever the user's code raises
             self.failed(Failure(), name, args)
             self._busy = False
-        except BaseException:  # Ctrl-C: it goes to whoever runs the loop, who may want to close the client
-            self._busy = False
+        except BaseException:
+            self._interrupted()
             raise
         else:
             if result is None:
@@ -243,6 +243,12 @@ class Delivery:
                 self._busy = False
             else:
                 self.took(result, name, args)
+
+    def _interrupted(self) -> None:
+        # Ctrl-C: it goes to whoever runs the loop, who may want to close the client, or to go on.
+        self._busy = False
+        if self.waiting:
+            self.yield_turn()
 
     def _marked(self, function: Callable[..., object], *args: Any) -> object:
         # What it starts inherits the mark: awaiting close() in there must not wait for itself.

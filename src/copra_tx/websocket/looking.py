@@ -66,7 +66,7 @@ class Looking:
     def _is_regular_row(self, row: list[Any]) -> bool:
         try:
             cell, number = self._checks.rows[row[1]], int(row[2])
-            if number - cell[0] != 1:
+            if number - cell[0] != 1 or "level3" not in self._ways:
                 return False
         except (KeyError, IndexError, TypeError, ValueError):
             return False
@@ -94,8 +94,10 @@ class Looking:
                 beat.get("product_id", ""), beat.get("sequence"), beat.get("last_trade_id"), beat.get("time")
             )
         if not is_data:
+            whole = decoding.whole(message)
             self._watch.noted()
-            return self._take_note(decoding.whole(message))
+            return self._take_note(whole)
+        members, time = decoding.members_of(message), decoding.time_of(message)  # if they can be had
         is_lazy_row = message_type == "level3" and not decoding.is_dict
         self._ways[message_type] = is_lazy_row or message_type in self._checks.tracked_types
-        return self._watch.noticed(message_type, decoding.members_of(message), decoding.time_of(message))
+        return self._watch.noticed(message_type, members, time)

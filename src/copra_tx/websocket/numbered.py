@@ -125,8 +125,9 @@ class NumberedReception(Reception):
         else:
             self._out_of_order(number)
         if not self._is_data(message):
+            whole = self._decoding.whole(message)
             self._watch.noted()
-            if not self._take_note(self._decoding.whole(message)):
+            if not self._take_note(whole):
                 return NOTHING
         elif self._decoding.type_of(message) == self._dialect.heartbeat:
             self._watch.heartbeat("", None, None, self._decoding.time_of(message))

@@ -44,6 +44,9 @@ OPEN, CLOSING, CLOSED = (
 )
 
 
+_SOME = 32  # messages: more are not looked at before each that may not be taken
+
+
 class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn is not looked at
     """
     An Autobahn client protocol that hands plain text frames to ``_take_payloads`` instead of to its parser.
@@ -143,9 +146,7 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
                 left = payloads[taken:]
                 octets -= sum(map(len, left))
                 self._count(taken, octets, octets)
-                if left:
-                    back = sum(len(payload) + header_size(len(payload)) for payload in left)
-                    self.data = data[position - back : position] + self.data
+                if left and not self._have_judged(left, data[position - _size(left) : position]):
                     return True
             if is_foreign and payloads and self._perMessageCompress is not None:
                 data, start = self.data, 0  # what follows may be the other kind of plain frame
@@ -153,6 +154,33 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
             if lacking:
                 self._pieces, self._lacking, self.data = [self.data], lacking, b""
             return is_foreign
+
+    def _have_judged(self, left: Sequence[bytes], frames: bytes) -> bool:
+        """
+        Have Autobahn's parser judge a message that was not taken, and take those after it, until all are done.
+
+        To cut them anew after each that cannot be taken would need minutes for a read that is full of these.
+
+        Returns:
+            Whether all are done; else what is left is in Autobahn's buffer, before what was there.
+        """
+        rest, self.data = self.data, b""
+        done = begin = 0
+        try:
+            while self._is_between_messages() and done < len(left):
+                self.data = frames[begin : begin + _size(left[done : done + 1])]
+                done, begin = done + 1, begin + len(self.data)
+                while self.processData() and self.state != CLOSED:
+                    pass
+                if self._is_between_messages() and (some := left[done : done + _SOME]):
+                    done, begin = done + len(some), begin + _size(some)
+                    taken = self._take_payloads(some)
+                    octets = sum(map(len, some[:taken]))
+                    self._count(taken, octets, octets)
+                    done, begin = done - len(some[taken:]), begin - _size(some[taken:])
+        finally:
+            self.data += frames[begin:] + rest
+        return self._is_between_messages()
 
     def _take_compressed(self, frames: Sequence[bytes]) -> bool:
         """Inflate and take messages; tell whether the line is still open."""
@@ -207,7 +235,11 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
         self.trafficStats.incomingOctetsWireLevel += len(data)
         pieces.append(data[:lacking])
         self.data = b"".join(pieces)
-        self.consumeData()
+        try:
+            self.consumeData()
+        except BaseException:  # Ctrl-C in a callback: what follows is still to come
+            self.data += data[lacking:]
+            raise
         if self.data or not self._is_between_messages():  # it was not to be taken, or something ended the line
             self.data += data[lacking:]
             if self.state != CLOSED:
@@ -221,6 +253,11 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
         stats.incomingOctetsAppLevel += inflated_octets
         stats.incomingWebSocketFrames += messages
         stats.incomingWebSocketMessages += messages
+
+
+def _size(payloads: Sequence[bytes]) -> int:
+    """Return how many bytes the frames have."""
+    return sum(len(payload) + header_size(len(payload)) for payload in payloads)
 
 
 @functools.cache

@@ -135,7 +135,7 @@ class Reception(Looking):
                     try:
                         if has_rows and type(message) is list:
                             cell, number = rows[message[1]], int(message[2])
-                            if number - cell[0] != 1:
+                            if number - cell[0] != 1 or "level3" not in ways:
                                 raise KeyError(number)  # noqa: TRY301
                             cell[0] = number
                         elif is_plain and (way := ways[message["type"]]):
@@ -252,18 +252,20 @@ class Reception(Looking):
         except NOT_JSON:
             return False
         if not self._takes_plain or self._subscriptions.is_selective:
-            self._deliver_message(message)
+            self._deliver_decoded(message, payload)
             return True
         # As _deliver_message, and less: at real rates each read brings one message.
         try:
             way = self._ways[message["type"]]
         except (KeyError, TypeError):  # one to be looked at, a row, or nothing of use
             way = True
-        if not way or self._is_regular(message) or self._look(message):
+        if not way or self._is_regular(message):
             self._counters.messages += 1
             if self._buffer.active:
                 self._buffer.put(message)
             self._delivery.deliver_message(self._client, message)
+        elif self._look(message):
+            self._deliver_presented(message)
         return True
 
     def deliver_payload(self, payload: bytes, is_binary: bool) -> None:
@@ -276,7 +278,13 @@ class Reception(Looking):
         except NOT_JSON as error:
             self._not_json(payload.decode("utf-8", "backslashreplace"), str(error))
         else:
+            self._deliver_decoded(message, payload)
+
+    def _deliver_decoded(self, message: Any, payload: bytes) -> None:
+        try:
             self._deliver_message(message)
+        except NOT_JSON as error:  # of what was not looked at before
+            self._not_json(payload.decode(), str(error))
 
     def _deliver_message(self, message: Any) -> None:
         if self._is_regular(message) or self._look(message):
@@ -288,6 +296,8 @@ class Reception(Looking):
             self._hand_over(presented)
 
     def _hand_over(self, message: Any) -> None:
+        if self._client.closing:  # by what was told of this very message, or of what is missing before it
+            return
         self._counters.messages += 1
         if self._buffer.active:
             self._buffer.put(message)
@@ -315,14 +325,14 @@ class Reception(Looking):
         """Do what a message is to us that brings no data of a channel; tell whether it is for ``on_message``."""
         if type(message) is not dict:
             kind = "neither object nor row" if self._dialect.has_rows else "no object"
-            self._unusable(kind, repr(message)[:_QUOTED])
+            self._unusable(kind, _quoted(message))
             return False
         message_type = message.get(self._dialect.type_key)
         if message.get("type") == "error":
             self._server_error(*error_words(message))
             return False
         if type(message_type) is not str:
-            self._unusable(f"no {self._dialect.type_key}", repr(message)[:_QUOTED])
+            self._unusable(f"no {self._dialect.type_key}", _quoted(message))
             return False
         if message_type == "subscriptions":
             self._client.line.answered()
@@ -360,3 +370,10 @@ class Reception(Looking):
                 f"the server sent something of no use ({kind}); further ones are only counted",
                 detail,
             )
+
+
+def _quoted(message: object) -> str:
+    try:
+        return repr(message)[:_QUOTED]
+    except RecursionError:
+        return "(nested too deeply to be shown)"

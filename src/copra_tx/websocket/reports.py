@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -116,14 +116,14 @@ class Reports:
         self._has_failed = True
         for waiting in list(self._waiting):
             waiting.failures += 1
-            if waiting.fail_after is not None and waiting.failures >= waiting.fail_after:
+            is_enough = waiting.fail_after is not None and waiting.failures >= waiting.fail_after
+            if is_enough and waiting in self._waiting:  # whoever was told may have closed the client
                 self._waiting.remove(waiting)
                 waiting.ready.errback(error)
 
     def given_up(self, error: CopraError) -> None:
         """The client will not be ready."""
-        waiting, self._waiting = self._waiting, []
-        for one in waiting:
+        for one in self._each_waiting():
             one.ready.errback(error)
 
     # -- inside
@@ -141,9 +141,15 @@ class Reports:
         )
 
     def _tell_ready(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for one in waiting:
+        for one in self._each_waiting():
             one.ready.callback(None)
+
+    def _each_waiting(self) -> Iterator[_Waiting]:
+        # One by one: whoever is told may have others wait no longer.
+        for one in list(self._waiting):
+            if one in self._waiting:
+                self._waiting.remove(one)
+                yield one
 
     def _tell_status(self) -> None:
         # One call that waits is enough: it tells what is true when its turn comes.

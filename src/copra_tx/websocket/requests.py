@@ -110,7 +110,7 @@ class Requests:
         for ticket in list(self._tickets):
             ticket.renewing = False
             ticket.errors.clear()
-            if ticket.kind == "unsubscribe":
+            if ticket.kind == "unsubscribe" and ticket in self._tickets:  # whoever was told may have closed the client
                 self._finish(ticket)
         self._losses = dict.fromkeys(self._losses, False)  # a new connection brings all anew
 
@@ -118,8 +118,9 @@ class Requests:
         """No other line will come: whoever waits is told so."""
         self.lost()
         for ticket in list(self._tickets):
-            self._tickets.remove(ticket)
-            ticket.done.errback(ClientClosedError(f"the answer to {ticket.kind}"))
+            if ticket in self._tickets:  # whoever was told may have closed the client again
+                self._tickets.remove(ticket)
+                ticket.done.errback(ClientClosedError(f"the answer to {ticket.kind}"))
 
     # -- what the client wants
 

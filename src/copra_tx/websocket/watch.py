@@ -255,7 +255,8 @@ class Watch:
             if not gap.recovered:
                 counters.gaps += 1
                 counters.missing += gap.missing
-            self._delivery.deliver("on_gap", self._client.on_gap, gap)
+            if not self._client.closing:  # as it may since the one before was told
+                self._delivery.deliver("on_gap", self._client.on_gap, gap)
             if self._backfill is not None:
                 self._backfill.take(gap)
 
@@ -296,7 +297,8 @@ class Watch:
         """Tell whether messages of channels came since the last time."""
         if self._line is None:
             return False
-        messages = self._line.trafficStats.incomingWebSocketMessages - self._notes
+        # Within a callback, what is noted may not be among the messages yet: that must not look like news later.
+        messages = max(self._messages, self._line.trafficStats.incomingWebSocketMessages - self._notes)
         before, self._messages = self._messages, messages
         if messages > before:
             self._last_message = self._clock.seconds()
