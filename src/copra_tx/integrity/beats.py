@@ -18,13 +18,17 @@ class Beat:
         member: Their member that has a number; empty if they tell of nothing that could be missing.
         announced: Product to the number that its last heartbeat told of; the next one's is put there.
         last: Product to the number of its last message, in a list of one.
+
+    Attributes:
+        is_hidden: Whether the user does not get them; for whoever delivers.
     """
 
-    __slots__ = ("_announced", "_last", "_member", "_product_id", "_until")
+    __slots__ = ("_announced", "_last", "_member", "_product_id", "_until", "is_hidden")
 
     def __init__(
         self, until: float, product_id: str, member: str, announced: dict[str, int], last: Mapping[str, list[int]]
     ) -> None:
+        self.is_hidden = False
         self._until, self._product_id, self._member = until, product_id, member
         self._announced, self._last = announced, last
 

@@ -140,8 +140,12 @@ class Reception(Looking):
                             cell[0] = number
                         elif is_plain and (way := ways[message["type"]]):
                             if way is BEAT:
-                                if not beats[message["product_id"]].keeps_up(message, now):
+                                beat = beats[message["product_id"]]
+                                if not beat.keeps_up(message, now):
                                     raise KeyError(way)  # noqa: TRY301
+                                if beat.is_hidden:
+                                    self._counters.messages -= 1
+                                    continue
                             else:
                                 cell, number = last[message["product_id"]], message[member]
                                 if number - cell[0] != 1:

@@ -62,7 +62,7 @@ class Watch:
         deadlines: What should come, and when.
         checks: The numbers of the messages.
         lag: How late messages are.
-        beats: Product to what takes its next heartbeat at a small price, if that is one that the user gets.
+        beats: Product to what takes its next heartbeat at a small price.
         is_satisfied: Whether messages of a channel came on this line, or none is to be expected.
     """
 
@@ -207,7 +207,8 @@ class Watch:
             Whether it was taken, and the user is to get it; else, or if this raises ``KeyError``, it is for
             ``heartbeat``.
         """
-        return self.beats[message["product_id"]].keeps_up(message, self._clock.seconds())
+        beat = self.beats[message["product_id"]]
+        return not beat.is_hidden and beat.keeps_up(message, self._clock.seconds())
 
     def heartbeat(self, product_id: object, sequence: object, last_trade_id: object, time: object) -> bool:
         """
@@ -236,10 +237,11 @@ class Watch:
             self._tell_gaps(gaps)
         if not self._has_data:
             self._has_news()
-        is_wanted = not self._ledger.silent.hides(product_id, self._ledger.wanted)
-        if is_wanted and (beat := self.checks.beat(product_id, now + REGULAR)) is not None:
+        is_hidden = self._ledger.silent.hides(product_id, self._ledger.wanted)
+        if (beat := self.checks.beat(product_id, now + REGULAR)) is not None:
+            beat.is_hidden = is_hidden
             self.beats[product_id] = beat
-        return is_wanted
+        return not is_hidden
 
     def _know_showing(self) -> None:
         """Note which channels must show a product's trades: what is wanted and held, and not quiet."""
