@@ -119,6 +119,15 @@ def test_who_comes_between_two_turns_comes_after_those_that_wait(guarded: Guarde
 # -- failures
 
 
+def test_what_a_cancelled_future_raises_is_a_failure(guarded: Guarded, logged_errors: Any) -> None:
+    guarded.call("a", asyncio.CancelledError())
+    guarded.call("b")
+    guarded.call("a", asyncio.CancelledError())
+    assert guarded.called == ["a", "b", "a"]
+    assert guarded.counters.callback_failures == 2
+    assert len(logged_errors.flush(asyncio.CancelledError)) == 2
+
+
 def test_what_a_callback_raises_is_logged_counted_and_no_more(guarded: Guarded, logged_errors: Any) -> None:
     with logged() as log:
         guarded.delivery.deliver("on_message", lambda _: 1 / 0, {"type": "ticker", "secret": "x"})
@@ -167,7 +176,7 @@ def test_a_slow_one_that_fails_is_told_and_the_next_comes(
     assert len(logged_errors.flush(type(error))) == 1
 
 
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError])
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_what_is_not_an_error_passes(guarded: Guarded, kind: type[BaseException]) -> None:
     with pytest.raises(kind):
         guarded.call("a", kind())

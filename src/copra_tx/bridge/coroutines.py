@@ -13,7 +13,14 @@ from twisted.python.failure import Failure
 from .awaiting import Hop
 from .reactors import asyncio_loop_of
 
-__all__ = ["run_coroutine"]
+__all__ = ["FAILURES", "run_coroutine"]
+
+FAILURES = (Exception, asyncio.CancelledError)
+"""
+What is a failure if the user's code raises it; Ctrl-C and an exit are not.
+
+A callback that looks at the result of a future that was cancelled is mistaken, and not cancelled itself.
+"""
 
 T = TypeVar("T")
 

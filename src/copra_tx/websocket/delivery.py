@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from copra_tx.bridge import run_coroutine
+from copra_tx.bridge import FAILURES, run_coroutine
 
 from .counters import Counters
 
@@ -111,7 +111,7 @@ class Delivery:
         self._busy = True
         try:
             result = receiver.on_message(message)
-        except Exception:  # noqa: BLE001  # whatever the user's code raises
+        except FAILURES:
             self.failed(Failure(), "on_message", (message,))
             self._busy = False
         except BaseException:
@@ -230,7 +230,7 @@ class Delivery:
             else:
                 self._mark = object()
                 result = self._marked(callback, *args)
-        except Exception:  # noqa: BLE001  # whatever the user's code raises
+        except FAILURES:
             self.failed(Failure(), name, args)
             self._busy = False
         except BaseException:

@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.python.failure import Failure
 
+from copra_tx.bridge import FAILURES
 from copra_tx.feed.advanced_trade import explained
 from copra_tx.integrity.connection_sequence import ConnectionSequence
 
@@ -47,7 +48,7 @@ class NumberedReception(Reception):
         messages: Iterator[Any] = map(self._decode, left)
         sequence, number = self._sequence, self._sequence.expected
         before = left.__length_hint__()
-        until = self._clock.seconds() + SLICE if before > CHUNK else 0.0
+        until = self._clock.seconds() + SLICE
         delivery.begin()
         try:
             while left.__length_hint__() and not waiting:
@@ -67,7 +68,7 @@ class NumberedReception(Reception):
                         put(message)
                     try:
                         result = on_message(message)
-                    except Exception:  # noqa: BLE001  # whatever the user's code raises
+                    except FAILURES:
                         delivery.failed(Failure(), "on_message", (message,))
                     else:
                         if result is not None:

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from copra_tx.bridge import FAILURES
 from copra_tx.bridge.transports import IStdlibTls
 from copra_tx.errors import ConnectionLostError, LineError, MessageTooLargeError, UpgradeRefusedError
 
@@ -175,7 +176,7 @@ class ClientProtocol(FastReceiving):
     def _onMessage(self, payload: bytes, isBinary: bool) -> None:
         try:
             self.onMessage(payload, isBinary)
-        except Exception:  # noqa: BLE001  # whatever a subclass raises
+        except FAILURES:
             _log.failure("onMessage of {protocol} failed; the line is kept", protocol=type(self).__name__)
 
     def _onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
@@ -206,7 +207,7 @@ class ClientProtocol(FastReceiving):
         """Call a hook that may be overridden; tell whether it came to its end."""
         try:
             hook(*arguments)
-        except Exception:  # noqa: BLE001  # whatever a subclass raises
+        except FAILURES:
             _log.failure("a hook of {protocol} failed; the line is kept", protocol=type(self).__name__)
             return False
         return True

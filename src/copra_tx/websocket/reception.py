@@ -11,6 +11,7 @@ from autobahn.websocket.protocol import WebSocketProtocol
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
+from copra_tx.bridge import FAILURES
 from copra_tx.feed.dialect import error_words
 from copra_tx.feed.exchange import UNREADABLE_REQUEST
 
@@ -162,7 +163,7 @@ class Reception(Looking):
                         put(message)
                     try:
                         result = on_message(message)
-                    except Exception:  # noqa: BLE001  # whatever the user's code raises
+                    except FAILURES:
                         delivery.failed(Failure(), "on_message", (message,))
                     else:
                         if result is not None:
