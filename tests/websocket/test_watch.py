@@ -122,6 +122,42 @@ def test_a_channel_that_shows_no_trades_is_renewed(world: World) -> None:
     assert client.closes == []
 
 
+def test_a_channel_that_shows_no_trades_even_then_is_missed_on_the_next_line_for_longer(world: World) -> None:
+    client, server = beating(world)
+    for seconds in (15, 30):
+        before = len(client.told("stall"))
+        for trade in range(3 * seconds):
+            if client.connected.is_set():
+                server.confirm()
+                server.say(beat(last_trade_id=trade))
+                pass_time(world, 1)
+        assert client.told("stall")[before:] == [("ticker", seconds)] * 2
+        assert client.closes[-1][2] == f"the feed stalled: no ticker for {seconds} s"
+        world.advance(1)
+        server = world.open()
+        server.confirm()
+        settle(world)
+        server.confirm()
+        settle(world)
+
+
+def test_a_product_whose_heartbeats_stay_away_is_missed_on_the_next_line_for_longer(world: World) -> None:
+    client, server = beating(world, Channel("ticker", ["BTC-USD", "ETH-USD"]))
+    pass_time(world, 10, beat(), server=server)
+    assert client.told("stall") == [("heartbeat", 5.0)] * 2
+    assert len(client.closes) == 1
+    world.advance(1)
+    server = world.open()
+    server.confirm()
+    settle(world)
+    server.confirm()
+    pass_time(world, 9, beat(), server=server)
+    assert len(client.told("stall")) == 2
+    pass_time(world, 2, beat(), server=server)
+    assert client.told("stall")[2:] == [("heartbeat", 10.0)]
+    assert len(client.closes) == 1
+
+
 def test_a_channel_that_shows_its_trades_is_left_alone(world: World) -> None:
     client, server = beating(world)
     for trade in range(60):

@@ -133,14 +133,19 @@ class Deadlines:
     def seen(self, channels: Iterable[str], now: float) -> None:
         """Take note that one of these channels brought something."""
         self.left(channels)
-        self._seen.update(dict.fromkeys(channels, now))
-
-    def left(self, channels: Iterable[str]) -> None:
-        """Take note that there is nothing to wait for from these channels."""
         for channel in channels:
-            self._unseen.pop(channel, None)
+            self._seen[channel] = now
             self._longer.pop(channel, None)
             self._cured.discard(channel)
+
+    def left(self, channels: Iterable[str]) -> None:
+        """
+        Take note that nothing is to be waited for now from these channels: they are not confirmed.
+
+        That they are silent is not forgotten, since so it is while they are subscribed to anew, and on each new line.
+        """
+        for channel in channels:
+            self._unseen.pop(channel, None)
 
     def excuse(self, now: float) -> None:
         """Let all waiting begin again: nobody listened until now."""
