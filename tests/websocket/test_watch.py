@@ -158,6 +158,32 @@ def test_a_product_whose_heartbeats_stay_away_is_missed_on_the_next_line_for_lon
     assert len(client.closes) == 1
 
 
+class Leaving(Watched):
+    """Does not want what has stalled."""
+
+    def on_stall(self, what: str, seconds: float) -> None:
+        super().on_stall(what, seconds)
+        if what in self.channels:
+            self.unsubscribe(self.channels[what])
+
+
+def test_after_on_stall_has_unsubscribed_the_line_is_still_watched(world: World) -> None:
+    client: Leaving = world.client([BTC, MATCHES], kind=Leaving, heartbeats=True)
+    server = world.open()
+    for _ in range(2):
+        server.confirm()
+        settle(world)
+    for trade in range(17):
+        server.confirm()
+        server.say(beat(last_trade_id=min(trade, 1)), match(1))
+        pass_time(world, 1)
+    assert client.told("stall") == [("ticker", 15.0)]
+    assert asked(server)[2:] == [("unsubscribe", {"ticker": ["BTC-USD"]})]
+    pass_time(world, 6)
+    assert client.told("stall")[1:] == [("heartbeat", 5.0)]
+    assert len(client.closes) == 1
+
+
 def test_a_channel_that_shows_its_trades_is_left_alone(world: World) -> None:
     client, server = beating(world)
     for trade in range(60):

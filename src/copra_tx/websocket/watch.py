@@ -351,7 +351,8 @@ class Watch:
             self._line = None  # there is nothing more to be told of it
             self._client.line.abort(StallError(stall.what, stall.seconds, stall.product_ids))
         elif stall.what != HEARTBEAT:
-            self._client.renew(self._ledger.wanted[stall.what])
+            if stall.what in self._ledger.wanted:  # on_stall may have unsubscribed from it
+                self._client.renew(self._ledger.wanted[stall.what])
         elif stall.product_ids == _OF_THE_LINE:
             self._client.renew(Channel(self._heartbeat))
         else:
