@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import pytest
+from twisted.internet.defer import CancelledError
 
 from copra_tx.errors import (
     ClientClosedError,
@@ -269,6 +270,26 @@ def test_who_cancels_waits_no_more(world: World) -> None:
     server.say(TICK)
     settle(world)
     assert len(ended) == 1
+
+
+@pytest.mark.parametrize("end", ["ready", "lost", "closed"])
+def test_who_is_told_may_cancel_another(world: World, end: str) -> None:
+    client = world.client(Channel("status"))
+    first, second, third = (client.when_ready(fail_after=1) for _ in range(3))
+    first.addBoth(lambda _: second.cancel())
+    told = [outcome(waiting) for waiting in (first, second, third)]
+    server = world.open()
+    if end == "ready":
+        server.confirm()
+        settle(world)
+    elif end == "lost":
+        world.drop()
+    else:
+        client.close()
+    assert told[0] == [None]
+    assert told[1][0].type is CancelledError
+    assert len(told[2]) == 1
+    assert len(client.closes) == (end == "lost")
 
 
 @pytest.mark.parametrize("number", [0, -1, True])

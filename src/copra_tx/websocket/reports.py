@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -114,7 +114,7 @@ class Reports:
         if self._has_failed or (self._state is State.OPEN and self._is_ready()):
             return
         self._has_failed = True
-        for waiting in list(self._waiting):
+        for waiting in self._each_waiting():
             waiting.failures += 1
             if waiting.fail_after is not None and waiting.failures >= waiting.fail_after:
                 self._waiting.remove(waiting)
@@ -122,9 +122,9 @@ class Reports:
 
     def given_up(self, error: CopraError) -> None:
         """The client will not be ready."""
-        waiting, self._waiting = self._waiting, []
-        for one in waiting:
-            one.ready.errback(error)
+        for waiting in self._each_waiting():
+            self._waiting.remove(waiting)
+            waiting.ready.errback(error)
 
     # -- inside
 
@@ -141,9 +141,13 @@ class Reports:
         )
 
     def _tell_ready(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for one in waiting:
-            one.ready.callback(None)
+        for waiting in self._each_waiting():
+            self._waiting.remove(waiting)
+            waiting.ready.callback(None)
+
+    def _each_waiting(self) -> Iterator[_Waiting]:
+        """Yield those who wait now; what the first ones are told may make them cancel others."""
+        return (waiting for waiting in list(self._waiting) if waiting in self._waiting)
 
     def _tell_status(self) -> None:
         # One call that waits is enough: it tells what is true when its turn comes.

@@ -7,7 +7,7 @@ message, what that lacks was refused, and an ``error`` belongs to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -107,7 +107,7 @@ class Requests:
         if self._pace is not None:
             self._pace.cancel()
         self._ledger.connected()
-        for ticket in list(self._tickets):
+        for ticket in self._each_ticket():
             ticket.renewing = False
             ticket.errors.clear()
             if ticket.kind == "unsubscribe":
@@ -117,7 +117,7 @@ class Requests:
     def closed(self) -> None:
         """No other line will come: whoever waits is told so."""
         self.lost()
-        for ticket in list(self._tickets):
+        for ticket in self._each_ticket():
             self._tickets.remove(ticket)
             ticket.done.errback(ClientClosedError(f"the answer to {ticket.kind}"))
 
@@ -340,9 +340,13 @@ class Requests:
         return concerned
 
     def _settle(self) -> None:
-        for ticket in list(self._tickets):
-            if ticket in self._tickets and not self._pending(ticket):
+        for ticket in self._each_ticket():
+            if not self._pending(ticket):
                 self._finish(ticket)
+
+    def _each_ticket(self) -> Iterator[Ticket]:
+        """Yield those who wait now; what the first ones are told may make them cancel others."""
+        return (ticket for ticket in list(self._tickets) if ticket in self._tickets)
 
     def _pending(self, ticket: Ticket) -> bool:
         if ticket.renewing:
