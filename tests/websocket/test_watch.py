@@ -352,6 +352,13 @@ def test_lag_is_that_of_the_last_minute(world: World) -> None:
     assert client.status.lag_s is None
 
 
+def test_a_clock_of_no_use_hurts_nobody(world: World) -> None:
+    world.answer_upgrades({"Date": "Tue, 24 Nov 99999999999 10:00:25 GMT"})
+    client, _ = beating(world)
+    assert client.status.confirmed == {"ticker": BTC}
+    assert client.status.clock_offset is None
+
+
 def test_a_refused_signature_with_a_wrong_clock_says_so(world: World) -> None:
     client, server = beating(world)
     server.say(beat(time="2020-01-01T00:00:00Z"))
