@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from copra_tx.websocket import State
-from support.world import Recorder, World, outcome
+from copra_tx.integrity.gaps import Gap
+from copra_tx.websocket import Channel, State
+from support.beating import Watched, beat, match, say
+from support.world import Recorder, World, outcome, settle
 
 TICK = {"type": "ticker", "product_id": "BTC-USD"}
 
@@ -144,3 +148,36 @@ def test_close_inside_a_callback(world: World) -> None:
     assert client.messages == [TICK]
     assert client.events[-1] == ("close", True, 1000, "")
     idle(world)
+
+
+def test_after_close_in_an_errback_no_error_is_told(world: World) -> None:
+    client = world.client()
+    client.when_ready(fail_after=1).addErrback(lambda _: client.close() and None)
+    world.open().hold()
+    settle(world)
+    world.advance(1)
+    assert client.closing
+    world.advance(2)
+    assert client.errors == []
+    client.add_as_task_to_loop()
+    world.advance(0)
+    world.open().hold()
+    settle(world)
+    world.advance(1)
+    assert len(client.errors) == 1
+
+
+class Hasty(Watched):
+    """Closes at the first gap."""
+
+    def on_gap(self, gap: Gap) -> None:
+        super().on_gap(gap)
+        self.close()
+
+
+def test_after_close_no_second_gap_of_a_message_is_told(world: World) -> None:
+    client: Any = world.client([Channel("matches", "BTC-USD"), Channel("level3", "BTC-USD")], kind=Hasty)
+    server = world.open()
+    server.hold(matches=["BTC-USD"], level3=["BTC-USD"], heartbeat=["BTC-USD"])
+    say(world, server, [match(5), ["open", "BTC-USD", "5"], *(beat(last_trade_id=8, sequence=8),) * 2], at_once=False)
+    assert len(client.told("gap")) == 1

@@ -127,7 +127,7 @@ class Callbacks:
     def closing(self) -> None:
         """Nothing is delivered from now on but ``on_close``."""
         told = ("on_open", "on_message", "on_error", "on_gap", "on_backfill", "on_stall")
-        self._delivery.discard(*told, "_warn_if_mute")
+        self._delivery.bar(*told, "_warn_if_mute")
         self._client.watch.closing()
         self._requests.closed()
         self._client.reports.given_up(ClientClosedError("the client to be ready"))

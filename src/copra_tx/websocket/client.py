@@ -363,6 +363,7 @@ class Client(Hooks, FeedFactory):
         """Undo ``close()``: the next dial is welcome."""
         super().reopen()
         self.closing = False
+        self.__delivery.unbar()
         self.__buffer.reopen()
 
     def _closed_and_idle(self, closed: AwaitableDeferred[None]) -> AwaitableDeferred[None]:
