@@ -9,6 +9,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from copra_tx.book import BookState
+from copra_tx.websocket import Channel
 from support.keepers import BTC, BookRecorder, Venue, channel, truth
 from support.reactors import FakeReactor
 from support.world import outcome
@@ -48,6 +49,37 @@ def test_what_came_on_a_lost_line_does_not_come_into_a_book(venue: Venue, fake_r
     client.gate.callback(None)
     fake_reactor.advance(0.5)
     assert (book.state, book.faults.early, client.states()) == (EMPTY, 0, [LIVE, EMPTY])
+
+
+class Leaving(BookRecorder):
+    """Wants a book no more that it has lost, and looks at the others then."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.others: list[BookState] = []
+        super().__init__(*args, **options)
+
+    def on_book(self, book: Any) -> None:
+        super().on_book(book)
+        if book.state is EMPTY:
+            self.others += [other.state for other in self.books.values()]
+            for product_id in list(self.books):
+                self.unsubscribe(Channel("level2", product_id))
+
+
+def test_all_books_are_cleared_before_on_book_tells_of_one_and_it_may_unsubscribe(
+    fake_reactor: FakeReactor,
+) -> None:
+    venue = Venue(fake_reactor, products=[BTC, "ETH-USD"])
+    client = venue.client(channel("level2", BTC, "ETH-USD"), kind=Leaving)
+    venue.pass_time(3.0)
+    books = list(client.books.values())
+    assert [book.state for book in books] == [LIVE, LIVE]
+    client.told.clear()
+    venue.exchange.drop()
+    fake_reactor.advance(0)
+    assert [book.state for book in books] == client.others == [EMPTY, EMPTY]
+    assert len(client.heard("book")) == 1
+    venue.end()
 
 
 def test_books_of_the_other_feed_are_kept_too(venue: Venue) -> None:
