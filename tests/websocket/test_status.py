@@ -53,6 +53,11 @@ def test_before_there_is_a_line_everything_is_pending(world: World) -> None:
     assert not status.is_ready
 
 
+def test_heartbeats_that_nobody_wants_are_not_pending(world: World) -> None:
+    client = world.client(BTC, feed="advanced")
+    assert client.status.pending == {"ticker": BTC}
+
+
 def test_a_status_does_not_change(world: World) -> None:
     client, server = connected(world)
     before = client.status

@@ -74,7 +74,7 @@ class Reports:
             state=client.line.state,
             since=self._since,
             confirmed=_by_name(confirmed),
-            pending=_by_name(self._ledger.missing()),
+            pending=_by_name(one for one in self._ledger.missing() if one.name in self._ledger.wanted),
             refused=_by_name(self._ledger.refused()),
             is_ready=self._is_ready(),
             is_paused=client.line.flow.is_full,
