@@ -336,3 +336,32 @@ def test_who_hears_that_the_line_is_lost_may_cancel_another(world: World) -> Non
     world.drop()
     assert (told[0], told[1][0].type) == ([None], CancelledError)
     assert len(client.closes) == 1
+
+
+def test_what_is_wanted_again_while_it_is_being_taken_away_is_confirmed_when_it_is_held_anew(world: World) -> None:
+    client, server = connected(world)
+    gone = outcome(client.unsubscribe(BTC))
+    settle(world)
+    done = outcome(client.subscribe(BTC))
+    settle(world)
+    assert (gone, done) == ([], [])
+    server.hold()
+    settle(world)
+    assert (gone, done) == ([None], [])
+    assert asked(server)[1:] == [("subscribe", {"ticker": ["BTC-USD"]})]
+    server.hold(ticker=["BTC-USD"])
+    settle(world)
+    assert done == [None]
+
+
+def test_who_wants_again_what_the_server_does_not_take_away_is_content(world: World) -> None:
+    client, server = connected(world)
+    gone = outcome(client.unsubscribe(BTC))
+    settle(world)
+    done = outcome(client.subscribe(BTC))
+    server.hold(ticker=["BTC-USD"])
+    settle(world)
+    world.advance(1)
+    assert isinstance(gone[0].value, UnsubscribeRefusedError)
+    assert done == [None]
+    assert client.errors == []

@@ -300,10 +300,11 @@ class Requests:
             self._ledger.refuse(lacking)
         else:
             self._ledger.stop_unsubscribing(request.channels)
-            for ticket in self._tickets:
-                ticket.renewing = ticket.renewing and bool(self._renewals)
         for channel in lacking:
             self._blame([channel], self._refusal(channel, request), told=bool(request.words))
+        if request.kind == "unsubscribe":
+            for ticket in self._tickets:
+                ticket.renewing = ticket.renewing and bool(self._renewals)
 
     def _unanswered(self) -> None:
         request, self._open = self._open, None
@@ -333,6 +334,8 @@ class Requests:
         """Note an error for those who wait for these channels, and return them; tell it if there is nobody."""
         self._failed(error)
         concerned = [ticket for ticket in self._tickets if meet(ticket.channels, channels)]
+        if isinstance(error, UnsubscribeRefusedError):  # who wants it held has what he wants
+            concerned = [ticket for ticket in concerned if ticket.kind == "unsubscribe" or ticket.renewing]
         for ticket in concerned:
             ticket.errors.append(error)
         if not concerned and not told:
@@ -355,6 +358,8 @@ class Requests:
             asked = self._open is not None and meet(self._open.channels, ticket.channels)
             return self._connected and (asked or bool(meet(self._ledger.surplus(), ticket.channels)))
         wanted = self._ledger.still_wanted(ticket.channels)
+        if self._open is not None and self._open.kind == "unsubscribe" and meet(self._open.channels, wanted):
+            return True  # held as yet, and to be asked for again
         refused = {channel.name: channel for channel in self._ledger.refused_of(wanted)}
         return any(
             channel.name not in refused or channel - refused[channel.name] is not None
