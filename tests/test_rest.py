@@ -54,11 +54,12 @@ def test_trades_come_in_pages() -> None:
 
 
 def test_the_clock_is_asked_for() -> None:
-    _, web, client = answered(Answer({"iso": "2026-08-25T08:19:26.5Z", "epoch": 1787645966.5}), Answer({"epoch": None}))
-    times = [outcome(client.time()), outcome(client.time())]
+    odd = [Answer({"epoch": None}), Answer({"epoch": 10**400})]
+    _, web, client = answered(Answer({"iso": "2026-08-25T08:19:26.5Z", "epoch": 1787645966.5}), *odd)
+    times = [outcome(client.time()) for _ in range(3)]
     web.accept()
     assert times[0] == [1787645966.5]
-    assert "no time in" in times[1][0].value.detail
+    assert ["no time in" in time[0].value.detail for time in times[1:]] == [True, True]
 
 
 def test_no_connection_stays() -> None:
@@ -93,8 +94,13 @@ def test_what_the_server_refuses_is_not_asked_again() -> None:
         Answer(b"<html>", 503),
         Answer(b'{"half'),
         Answer(BOOK, cut=True),
+        Answer(b"[" * 100_000),
+        Answer(b"[" * 100_000, 500),
+        Answer(
+            {}, 429, {"Date": "Tue, 24 Nov 2026 10:00:00 GMT", "Retry-After": "Tue, 24 Nov 99999999999 10:00:25 GMT"}
+        ),
     ],
-    ids=["throttled", "in trouble", "not JSON", "cut short"],
+    ids=["throttled", "in trouble", "not JSON", "cut short", "too deep", "in deep trouble", "throttled for ever"],
 )
 def test_what_may_heal_is_tried_again_after_a_wait(trouble: Answer) -> None:
     reactor, web, client = answered(trouble, Answer(BOOK), first_wait=2.0)

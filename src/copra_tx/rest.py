@@ -33,6 +33,7 @@ from .errors import (
 from .feed.rest_address import MOST_TRADES, rest_url_of, taken_apart
 from .websocket.backoff import jittered, retry_after
 from .websocket.causes import describe
+from .websocket.decoding import NOT_JSON
 from .websocket.dialing import make_endpoint
 from .websocket.options import Options
 from .websocket.pacing import Pacer, Priority
@@ -187,7 +188,7 @@ class RestClient:
         answer = await self._shaped(dict, "/time")
         try:
             return float(answer["epoch"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise RestError(f"{self.rest_url}/time", 200, f"no time in {answer!r:.{_QUOTED}}") from None
 
     async def _shaped(self, shape: type[T], path: str, **query: str | int) -> T:
@@ -243,7 +244,7 @@ class RestClient:
             raise RestError(url, response.code, _words(body, response.phrase), _retry_after(response.headers))
         try:
             return msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except NOT_JSON as error:
             raise RestError(url, status, f"the answer is not JSON: {error}") from None
 
     def _cause(self, error: Exception) -> LineError:
@@ -311,7 +312,7 @@ def _words(body: bytes, phrase: bytes) -> str:
     """Return the server's words about what is wrong: ``message`` of its JSON, or the status line's."""
     try:
         return str(msgspec.json.decode(body)["message"])
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+    except (*NOT_JSON, KeyError, TypeError):
         return phrase.decode("ascii", "replace")
 
 

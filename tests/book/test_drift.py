@@ -74,7 +74,10 @@ def test_the_book_may_move_while_it_is_compared() -> None:
     assert in_order(found, moved) == [Drift("buy", Decimal("0.5"), None, Decimal(9))]
 
 
-@pytest.mark.parametrize("rows", [None, 5, [[99.5, "1", 1]], [["x", "1", 1]], [["1"]], [["1", "x", 1]], [["1", 1, 1]]])
+@pytest.mark.parametrize(
+    "rows",
+    [None, 5, [[99.5, "1", 1]], [["x", "1", 1]], [["1"]], [["1", "x", 1]], [["1", 1, 1]], [["1", "1e999999999"]]],
+)
 def test_what_is_no_book_is_refused(rows: Any) -> None:
     with pytest.raises(BookSnapshotError, match="'bids' of it cannot be read"):
         compare(ours(), {"bids": rows, "asks": []})

@@ -184,6 +184,7 @@ def test_a_kind_of_row_nobody_knows_counts_and_ends_the_trust() -> None:
         {"price": "nonsense"},
         {"price": None},
         {"remaining_size": "0.-10000"},
+        {"remaining_size": "1e999999999"},
         {"side": "both"},
         {"side": ["buy"]},
         {"order_id": 5},

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
-from copra_tx.book import BookState
+from copra_tx.book import BookState, Level3Book
+from copra_tx.websocket import Channel
 from support.keepers import BTC, BookRecorder, Venue, channel, truth
 from support.reactors import FakeReactor
 from support.world import outcome
@@ -48,6 +49,84 @@ def test_what_came_on_a_lost_line_does_not_come_into_a_book(venue: Venue, fake_r
     client.gate.callback(None)
     fake_reactor.advance(0.5)
     assert (book.state, book.faults.early, client.states()) == (EMPTY, 0, [LIVE, EMPTY])
+
+
+class Leaving(BookRecorder):
+    """Wants a book no more that it has lost, and looks at the others then."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.others: list[BookState] = []
+        super().__init__(*args, **options)
+
+    def on_book(self, book: Any) -> None:
+        super().on_book(book)
+        if book.state is EMPTY:
+            self.others += [other.state for other in self.books.values()]
+            for product_id in list(self.books):
+                self.unsubscribe(Channel("level2", product_id))
+
+
+def test_all_books_are_cleared_before_on_book_tells_of_one_and_it_may_unsubscribe(
+    fake_reactor: FakeReactor,
+) -> None:
+    venue = Venue(fake_reactor, products=[BTC, "ETH-USD"])
+    client = venue.client(channel("level2", BTC, "ETH-USD"), kind=Leaving)
+    venue.pass_time(3.0)
+    books = list(client.books.values())
+    assert [book.state for book in books] == [LIVE, LIVE]
+    client.told.clear()
+    venue.exchange.drop()
+    fake_reactor.advance(0)
+    assert [book.state for book in books] == client.others == [EMPTY, EMPTY]
+    assert len(client.heard("book")) == 1
+    venue.end()
+
+
+class Displeased(BookRecorder):
+    """Wants no book that there was trouble with, nor one that is live."""
+
+    def on_drift(self, book: Any, drifts: Any) -> None:
+        super().on_drift(book, drifts)
+        self.unsubscribe(Channel("level2", BTC))
+
+    def on_error(self, message: str, reason: str = "") -> None:
+        super().on_error(message, reason)
+        self.unsubscribe(Channel("full", BTC))
+
+    def on_book(self, book: Any) -> None:
+        super().on_book(book)
+        if isinstance(book, Level3Book):
+            self.unsubscribe(Channel("full", BTC))
+
+
+def test_a_book_that_on_drift_unsubscribes_from_is_neither_renewed_nor_audited(venue: Venue) -> None:
+    client = venue.client(channel("level2"), kind=Displeased, audit_every=5.0)
+    venue.pass_time(2.0)
+    venue.exchange.send({"type": "l2update", "product_id": BTC, "changes": [["buy", "0.01", "5"]]})
+    venue.pass_time(10.0)
+    assert len(client.heard("drift")) == 1
+    asked = len(venue.exchange.rest_requests)
+    venue.pass_time(20.0)
+    assert len(venue.exchange.rest_requests) == asked
+
+
+def test_a_book_that_on_error_unsubscribes_from_is_not_asked_for_again(venue: Venue) -> None:
+    venue.exchange.refuse_requests(1, status=404)
+    client = venue.client(channel("full"), kind=Displeased)
+    venue.pass_time(10.0)
+    assert len(client.heard("error")) == len(venue.exchange.rest_requests) == 1
+    assert client.states() == []
+
+
+def test_a_book_that_on_book_unsubscribes_from_leaves_no_timer(venue: Venue, fake_reactor: FakeReactor) -> None:
+    client = venue.client(channel("full"), kind=Displeased)
+    for _ in range(100):
+        if not client.states():
+            venue.pass_time(0.1)
+    client.close()
+    venue.exchange.stopService()
+    venue.pass_time(3.0, step=0.5)
+    assert fake_reactor.getDelayedCalls() == []
 
 
 def test_books_of_the_other_feed_are_kept_too(venue: Venue) -> None:

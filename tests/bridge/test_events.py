@@ -55,6 +55,16 @@ def test_who_gives_up_is_forgotten() -> None:
     event.set()
 
 
+def test_who_is_woken_may_cancel_another() -> None:
+    event = ConnectionEvent()
+    first, second, third = (event.when_set() for _ in range(3))
+    first.addCallback(lambda _: second.cancel())
+    others = [outcome(second), outcome(third)]
+    event.set()
+    assert others[0][0].type is CancelledError
+    assert others[1] == [True]
+
+
 @in_task
 async def test_tasks_wait_as_for_asyncios() -> None:
     event = ConnectionEvent()

@@ -146,6 +146,16 @@ def test_heartbeats_that_are_not_confirmed_are_missed_when_all_else_is_silent_to
     assert lines.due() is None
 
 
+def test_such_a_line_is_left_however_long_heartbeats_may_take() -> None:
+    lines = Deadlines(ANSWER, DATA, 20 * BEAT, CADENCE)
+    lines.opened(0.0)
+    lines.asked(0.0)
+    lines.data(1.0)
+    lines.subscribed([], 1.0, awaits_data=True, awaits_heartbeats=True)
+    assert lines.due() == 11.0
+    assert lines.expired(11.0) == Stall(HEARTBEAT, ANSWER)
+
+
 # -- trades that a channel does not show
 
 
@@ -216,6 +226,7 @@ def test_a_deadline_of_zero_is_none(now: float) -> None:
     lines.opened(0.0)
     lines.asked(0.0)
     lines.heard()
-    lines.subscribed(["BTC-USD"], 0.0, awaits_data=True)
+    lines.subscribed(["BTC-USD"], 0.0, awaits_data=True, awaits_heartbeats=True)
+    lines.data(0.0)
     lines.traded(["ticker"], 0.0, 0.0)
     assert lines.expired(now) is None

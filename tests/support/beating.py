@@ -8,7 +8,7 @@ from typing import Any
 from copra_tx.integrity.gaps import Gap
 from support.world import BTC, Recorder, World, settle
 
-__all__ = ["Watched", "beat", "beating", "match", "order", "say", "watched"]
+__all__ = ["Watched", "beat", "beating", "match", "order", "pass_time", "say", "watched"]
 
 
 class Watched(Recorder):
@@ -60,3 +60,12 @@ def say(world: World, server: Any, messages: Iterable[Any], *, at_once: bool) ->
         if not at_once:
             settle(world)
     settle(world)
+
+
+def pass_time(world: World, seconds: int, *messages: Any, server: Any = None) -> None:
+    """Let seconds pass, in each of which the server says something."""
+    for _ in range(seconds):
+        if server is not None:
+            server.say(*messages)
+        world.advance(1)
+        world.advance(0)

@@ -159,6 +159,10 @@ class World:
         """Answer upgrades with an HTTP status from now on."""
         self._factory.refuse_with = (status, headers)
 
+    def answer_upgrades(self, headers: dict[str, str]) -> None:
+        """Answer upgrades with these headers, too, from now on."""
+        self._factory.headers = headers
+
     def advance(self, seconds: float) -> None:
         self.reactor.advance(seconds)
 

@@ -9,7 +9,7 @@ import pytest
 from copra_tx.errors import ClientClosedError
 from copra_tx.websocket import Channel, State
 from support.beating import Watched, beat, match, order, say
-from support.world import Recorder, World, connected, outcome
+from support.world import Recorder, World, connected, outcome, settle
 
 TICK = {"type": "ticker", "product_id": "BTC-USD"}
 
@@ -255,3 +255,20 @@ def test_an_answer_is_not_delivered_if_it_was_all_that_was_waited_for(world: Wor
     server.confirm()
     world.advance(0)
     assert client.events == [("close", True, 1000, "")]
+
+
+def test_after_close_in_an_errback_no_error_is_told(world: World) -> None:
+    client = world.client()
+    client.when_ready(fail_after=1).addErrback(lambda _: client.close() and None)
+    world.open().hold()
+    settle(world)
+    world.advance(1)
+    assert client.closing
+    world.advance(2)
+    assert client.errors == []
+    client.add_as_task_to_loop()
+    world.advance(0)
+    world.open().hold()
+    settle(world)
+    world.advance(1)
+    assert len(client.errors) == 1

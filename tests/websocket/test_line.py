@@ -256,7 +256,10 @@ def test_retry_after_is_honoured(world: World, headers: bytes) -> None:
     assert 24.9 < next_dial(world) < 25.2
 
 
-@pytest.mark.parametrize("value", [b"", b"soon", b"-5", b"nan", b"1e9", b"Tue, 24 Nov 2026 10:00:25 GMT"])
+@pytest.mark.parametrize(
+    "value",
+    [b"", b"soon", b"-5", b"nan", b"1e9", b"Tue, 24 Nov 2026 10:00:25 GMT", b"Tue, 24 Nov 99999999999 10:00:25 GMT"],
+)
 def test_a_retry_after_of_no_use_leaves_the_backoff(world: World, value: bytes) -> None:
     client = world.client()
     dial = world.reactor.accept()
@@ -274,6 +277,7 @@ def test_a_retry_after_of_no_use_leaves_the_backoff(world: World, value: bytes) 
         b"\r\n\r\n",
         b"HTTP/1.1\r\n\r\n",
         b"HTTP/1.1 abc\r\n\r\n",
+        b"HTTP/1.1 " + b"4" * 5000 + b"\r\n\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\nnonsense\r\n\r\n",
         b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
         b"x" * 70_000,

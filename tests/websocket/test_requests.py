@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.internet.defer import CancelledError
 
 from copra_tx.errors import ClientClosedError, SubscriptionTimeoutError, UnsubscribeRefusedError
 from copra_tx.websocket import Channel
@@ -312,3 +313,55 @@ def test_requests_keep_the_pace_of_the_venue(world: World) -> None:
     for begin, time in enumerate(times[:-9]):
         assert times[begin + 9] - time > 0.1  # eight at once, then eight a second
     assert times[-1] - times[0] >= (20 - 8) / 8
+
+
+def cancelling(first: Any, second: Any) -> list[Any]:
+    """Have who hears of the first one cancel the second one."""
+    first.addBoth(lambda _: second.cancel())
+    return [outcome(first), outcome(second)]
+
+
+def test_who_hears_that_the_client_closes_may_cancel_another(world: World) -> None:
+    client, _ = connected(world)
+    told = cancelling(client.subscribe(ETH), client.subscribe(Channel("status")))
+    closed = outcome(client.close())
+    assert (told[0], told[1][0].type) == ([None], CancelledError)
+    world.advance(2)
+    assert closed == [None]
+
+
+def test_who_hears_that_the_line_is_lost_may_cancel_another(world: World) -> None:
+    client, _ = connected(world, [BTC, ETH])
+    told = cancelling(client.unsubscribe(BTC), client.unsubscribe(ETH))
+    world.drop()
+    assert (told[0], told[1][0].type) == ([None], CancelledError)
+    assert len(client.closes) == 1
+
+
+def test_what_is_wanted_again_while_it_is_being_taken_away_is_confirmed_when_it_is_held_anew(world: World) -> None:
+    client, server = connected(world)
+    gone = outcome(client.unsubscribe(BTC))
+    settle(world)
+    done = outcome(client.subscribe(BTC))
+    settle(world)
+    assert (gone, done) == ([], [])
+    server.hold()
+    settle(world)
+    assert (gone, done) == ([None], [])
+    assert asked(server)[1:] == [("subscribe", {"ticker": ["BTC-USD"]})]
+    server.hold(ticker=["BTC-USD"])
+    settle(world)
+    assert done == [None]
+
+
+def test_who_wants_again_what_the_server_does_not_take_away_is_content(world: World) -> None:
+    client, server = connected(world)
+    gone = outcome(client.unsubscribe(BTC))
+    settle(world)
+    done = outcome(client.subscribe(BTC))
+    server.hold(ticker=["BTC-USD"])
+    settle(world)
+    world.advance(1)
+    assert isinstance(gone[0].value, UnsubscribeRefusedError)
+    assert done == [None]
+    assert client.errors == []

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import txaio
 
-from copra_tx.errors import SubscriptionRefusedError
+from copra_tx.errors import ConfigurationError, SubscriptionRefusedError
 from copra_tx.simulator import ApiKey, SimulatedExchange
 from copra_tx.websocket import Channel, Client
 from support.logs import logged
@@ -98,6 +98,15 @@ def test_none_is_in_an_error_about_themselves() -> None:
             Client(None, Channel("full", "BTC-USD"), URL, reactor=World().reactor, auth=True, **KEY | wrong)
         texts = [str(caught.value), repr(caught.value), repr(caught.value.__context__), repr(caught.value.__cause__)]
         assert [text for text in [SECRET, PASSPHRASE, PASSWORD] if text in "".join(texts)] == []
+
+
+@pytest.mark.parametrize("rest", ["127.0.0.1:8080", "127.0.0.1:nonsense/path", "[::1"])
+def test_an_address_with_a_password_is_refused_and_not_repeated(rest: str) -> None:
+    """The password would be sent to nobody, and shown by whatever names the address."""
+    with pytest.raises(ConfigurationError) as raised:
+        World().client(feed_url=f"ws://me:{PASSWORD}@{rest}")
+    assert "no user and no password" in str(raised.value)
+    assert PASSWORD not in str(raised.value)
 
 
 def test_each_message_is_signed_anew() -> None:

@@ -53,6 +53,11 @@ def test_before_there_is_a_line_everything_is_pending(world: World) -> None:
     assert not status.is_ready
 
 
+def test_heartbeats_that_nobody_wants_are_not_pending(world: World) -> None:
+    client = world.client(BTC, feed="advanced")
+    assert client.status.pending == {"ticker": BTC}
+
+
 def test_a_status_does_not_change(world: World) -> None:
     client, server = connected(world)
     before = client.status
@@ -286,6 +291,26 @@ def test_who_cancels_waits_no_more(world: World) -> None:
     server.say(TICK)
     settle(world)
     assert len(ended) == 1
+
+
+@pytest.mark.parametrize("end", ["ready", "lost", "closed"])
+def test_who_is_told_may_cancel_another(world: World, end: str) -> None:
+    client = world.client(Channel("status"))
+    first, second, third = (client.when_ready(fail_after=1) for _ in range(3))
+    first.addBoth(lambda _: second.cancel())
+    told = [outcome(waiting) for waiting in (first, second, third)]
+    server = world.open()
+    if end == "ready":
+        server.confirm()
+        settle(world)
+    elif end == "lost":
+        world.drop()
+    else:
+        client.close()
+    assert told[0] == [None]
+    assert told[1][0].type is CancelledError
+    assert len(told[2]) == 1
+    assert len(client.closes) == (end == "lost")
 
 
 @pytest.mark.parametrize("number", [0, -1, True])

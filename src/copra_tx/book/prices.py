@@ -18,6 +18,9 @@ __all__ = ["EXACT", "UNREADABLE", "ZEROS", "Side", "Steps", "exact", "is_size"]
 MOST_DIGITS = 18
 """Digits of a price behind the point, and twice as many in all; the venue has up to ten."""
 
+MOST_EXPONENT = 40
+"""No price and no size has a larger power of ten, up or down: sums of such ones would not be exact, nor possible."""
+
 EXACT = Context(prec=100)
 """Our own: a program may have set its context to any precision."""
 
@@ -45,7 +48,8 @@ def exact(text: object) -> Decimal:
     if type(text) is not str:
         raise ValueError(f"{text!r} is no text")
     number = Decimal(text)
-    if not number.is_finite():  # in a context that traps nothing this is what nonsense becomes
+    # In a context that traps nothing an infinite or undefined one is what nonsense becomes.
+    if not number.is_finite() or abs(number.adjusted()) > MOST_EXPONENT:
         raise ValueError(f"{text!r} is no number")
     return number
 

@@ -325,10 +325,11 @@ class BookClient(Client):
 
     def __lost(self, _: object) -> None:
         self.__is_deaf = True
+        changed = [keeper for keeper in self.__keepers.values() if keeper.book.state is not BookState.EMPTY]
         for keeper in self.__keepers.values():
-            before = keeper.book.state
             keeper.clear()
-            if before is not BookState.EMPTY:
+        for keeper in changed:  # which on_book may take away
+            if self.__keepers.get(keeper.book.product_id) is keeper:
                 self.callbacks.call("on_book", self.on_book, keeper.book)
         if self.__waiting:
             self.__watch_line()

@@ -79,6 +79,7 @@ class Keeper(ABC):
         self._venue, self._clock = venue, clock
         self._tasks: dict[str, Deferred[None]] = {}
         self._moved: set[Decimal] | None = None
+        self._clearings = 0
 
     def take(self, message: Any) -> bool:
         """Take a message; tells whether the book, or its state, may be another now."""
@@ -104,6 +105,7 @@ class Keeper(ABC):
 
     def clear(self) -> None:
         """Forget the book, and stop whatever is under way; the line is lost."""
+        self._clearings += 1
         tasks, self._tasks = self._tasks, {}
         for task in tasks.values():
             task.cancel()
@@ -130,7 +132,7 @@ class Keeper(ABC):
             try:
                 drifts = await self._audit()
             except (RestError, BookSnapshotError) as error:
-                self._venue.tell_trouble(self.book, error)
+                self._tell(self._venue.tell_trouble, error)
                 continue
             finally:
                 self._moved = None
@@ -142,8 +144,8 @@ class Keeper(ABC):
                     self.book.verified = "audit"
                 continue
             self.book.distrust(f"an audit found {len(drifts)} levels that differ from REST's")
-            self._venue.tell_drift(self.book, drifts)
-            self._venue.tell_book(self.book)
+            self._tell(self._venue.tell_drift, drifts)
+            self._tell(self._venue.tell_book)
             self.resynchronise()
 
     async def _audit(self) -> list[Drift] | None:
@@ -159,6 +161,13 @@ class Keeper(ABC):
         return in_order(found, self._moved)
 
     # -- tasks
+
+    def _tell(self, tell: Callable[..., None], *about: object) -> None:
+        """Tell the user. Who unsubscribes then ends the task that tells: what runs just now nobody can cancel."""
+        clearings = self._clearings
+        tell(self.book, *about)
+        if self._clearings != clearings:
+            raise CancelledError
 
     async def _pause(self, seconds: float) -> None:
         await deferLater(self._clock, seconds)
@@ -252,13 +261,13 @@ class Keeper3(Keeper):
                 body = await self._venue.fetch_book(book.product_id, 3)
                 await self._in_slices(book.load_in_slices(body))
             except (RestError, BookSnapshotError) as error:
-                self._venue.tell_trouble(book, error)
+                self._tell(self._venue.tell_trouble, error)
             else:
                 if book.state is _LIVE:
                     break
             await self._pause(wait)
             wait = min(2 * wait, LONGEST_WAIT)
-        self._venue.tell_book(book)
+        self._tell(self._venue.tell_book)
         self._begin("watch", self._watch())
 
     async def _watch(self) -> None:
@@ -267,7 +276,7 @@ class Keeper3(Keeper):
         await self._pause(PATIENCE)
         if (self.book.state, self.book.sequence) == (_LIVE, loaded) and self.book.faults.late > late:
             self.book.clear()
-            self._venue.tell_book(self.book)
+            self._tell(self._venue.tell_book)
             self.resynchronise()
 
 

@@ -28,7 +28,8 @@ class ConnectionEvent:
         self._is_set = True
         waiting, self._waiting = self._waiting, []
         for deferred in waiting:
-            deferred.callback(True)
+            if not deferred.called:  # cancelled by who was woken before it
+                deferred.callback(True)
 
     def clear(self) -> None:
         """Make it not so."""

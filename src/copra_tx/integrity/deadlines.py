@@ -133,14 +133,19 @@ class Deadlines:
     def seen(self, channels: Iterable[str], now: float) -> None:
         """Take note that one of these channels brought something."""
         self.left(channels)
-        self._seen.update(dict.fromkeys(channels, now))
-
-    def left(self, channels: Iterable[str]) -> None:
-        """Take note that there is nothing to wait for from these channels."""
         for channel in channels:
-            self._unseen.pop(channel, None)
+            self._seen[channel] = now
             self._longer.pop(channel, None)
             self._cured.discard(channel)
+
+    def left(self, channels: Iterable[str]) -> None:
+        """
+        Take note that nothing is to be waited for now from these channels: they are not confirmed.
+
+        That they are silent is not forgotten, since so it is while they are subscribed to anew, and on each new line.
+        """
+        for channel in channels:
+            self._unseen.pop(channel, None)
 
     def excuse(self, now: float) -> None:
         """Let all waiting begin again: nobody listened until now."""
@@ -163,10 +168,13 @@ class Deadlines:
         if not overdue:
             return None
         what, limit = overdue[0], self._limit(overdue[0])
-        # Short enough that a line which has gone silent altogether is not taken for one that lives.
-        lives = self._data is not None and now - max(self._data, self._excused) < limit / 3
         silent = frozenset(one for one, time in self._beats.items() if max(time, self._excused) + limit <= now)
         about = silent if what == HEARTBEAT else frozenset((what,))
+        # Short enough that a line which has gone silent altogether is not taken for one that lives. So has one on which
+        # heartbeats are missing of no product: they were not confirmed, and nothing else came.
+        lives = bool(about) and self._data is not None and now - max(self._data, self._excused) < limit / 3
+        if not about:
+            limit = self._answer_limit()
         is_curable = lives and what != FIRST_ANSWER and about.isdisjoint(self._cured)
         if is_curable:
             self._cured |= about
@@ -188,10 +196,13 @@ class Deadlines:
             since[HEARTBEAT] = min(self._beats.values())
         since |= self._unseen
         dues = {what: max(time, self._excused) + self._limit(what) for what, time in since.items()}
-        if self._awaits_beats is not None and self._data is not None:
-            answer = max(self._awaits_beats, self._data, self._excused) + self._stated[FIRST_ANSWER] * self.patience
+        if self._awaits_beats is not None and self._data is not None and self._stated[HEARTBEAT] < math.inf:
+            answer = max(self._awaits_beats, self._data, self._excused) + self._answer_limit()
             dues[HEARTBEAT] = min(answer, dues.get(HEARTBEAT, math.inf))
         return dues
+
+    def _answer_limit(self) -> float:
+        return self._stated[FIRST_ANSWER] * self.patience
 
     def _limit(self, what: str) -> float:
         if what == FIRST_ANSWER:

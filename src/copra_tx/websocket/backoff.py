@@ -37,5 +37,5 @@ def retry_after(value: str, date: str) -> float | None:
     try:
         until, sent = (parsedate_to_datetime(text) for text in (value, date))
         return max(0.0, (until - sent).total_seconds())
-    except (TypeError, ValueError):
-        return None  # neither, or one date without a time zone: the backoff rules
+    except (TypeError, ValueError, OverflowError):
+        return None  # neither, one date without a time zone, or a year beyond all: the backoff rules

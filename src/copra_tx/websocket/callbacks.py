@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from copra_tx.errors import ClientClosedError, LineError, SubscriptionError
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from .requests import Requests
 
 __all__ = ["Callbacks"]
+
+_log = Logger()
 
 
 class Callbacks:
@@ -127,7 +130,7 @@ class Callbacks:
     def closing(self) -> None:
         """Nothing is delivered from now on but ``on_close``."""
         told = ("on_open", "on_message", "on_error", "on_gap", "on_backfill", "on_stall")
-        self._delivery.discard(*told, "_warn_if_mute")
+        self._delivery.bar(*told, "_warn_if_mute")
         self._client.watch.closing()
         self._requests.closed()
         self._client.reports.given_up(ClientClosedError("the client to be ready"))
@@ -137,9 +140,18 @@ class Callbacks:
         client, protocol = self._client, self._client.line.protocol
         if client.line.state is State.OPEN and protocol is not None and client.channels and not self._requests.begun:
             if self._open_told:
-                client.warn_mute(type(client), "on_open")
+                self._warn(type(client), "on_open")
             elif not protocol.trafficStats.outgoingWebSocketMessages:
-                client.warn_mute(type(protocol), "onOpen")
+                self._warn(type(protocol), "onOpen")
+
+    def _warn(self, overriding: type, hook: str) -> None:
+        _log.warn(
+            "{name}: nothing is subscribed on the new connection, which the server will drop after 5 s: "
+            "{klass}.{hook} must call super().{hook}()",
+            name=self._client.name,
+            klass=overriding.__qualname__,
+            hook=hook,
+        )
 
     def make_amends(self, name: str) -> None:
         """Do what a callback that failed may not have come to: a mistake of the user's is no decision of his."""

@@ -350,20 +350,11 @@ class Client(Hooks, FeedFactory):
             _log.info("{name} attempting to reconnect to {url}.", name=self.name, url=self.feed_url)
             self.retry()
 
-    def warn_mute(self, overriding: type, hook: str) -> None:
-        """Say that a connection stays without any subscription, and why."""
-        _log.warn(
-            "{name}: nothing is subscribed on the new connection, which the server will drop after 5 s: "
-            "{klass}.{hook} must call super().{hook}()",
-            name=self.name,
-            klass=overriding.__qualname__,
-            hook=hook,
-        )
-
     def reopen(self) -> None:
         """Undo ``close()``: the next dial is welcome."""
         super().reopen()
         self.closing = False
+        self.__delivery.unbar()
         self.__buffer.reopen()
 
     def _closed_and_idle(self, closed: AwaitableDeferred[None]) -> AwaitableDeferred[None]:

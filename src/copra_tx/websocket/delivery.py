@@ -84,6 +84,7 @@ class Delivery:
         self._plain: set[str] = set()  # what returned None the last time, and never anything to wait for
         self._slow: set[str] = set()
         self._next_slice: IDelayedCall | None = None
+        self._barred: frozenset[str] = frozenset()
         self._idle: list[Deferred[None]] = []
         self._deadline: IDelayedCall | None = None
 
@@ -94,6 +95,8 @@ class Delivery:
 
     def deliver(self, name: str, callback: Callable[..., object], *args: object) -> None:
         """Call now, or after everything that waits. The name says which callback it is."""
+        if name in self._barred:
+            return
         if self._busy or self.waiting or self._next_slice is not None:
             self.waiting.append((name, callback, args))
             if len(self.waiting) >= self._most:
@@ -186,6 +189,15 @@ class Delivery:
         if not kept:
             self._stop_slicing()
             self._emptied()
+
+    def bar(self, *names: str) -> None:
+        """Forget the waiting calls of the named callbacks, and let none of them be called from now on."""
+        self._barred = frozenset(names)
+        self.discard(*names)
+
+    def unbar(self) -> None:
+        """Let all callbacks be called again."""
+        self._barred = frozenset()
 
     def wind_down(self, seconds: float) -> Deferred[None]:
         """

@@ -32,6 +32,9 @@ __all__ = ["ClientProtocol"]
 MOST_HEADER_BYTES = 65536
 """An answer to the upgrade without end is refused at this size."""
 
+STATUS_DIGITS = 3
+"""Those of an HTTP status (RFC 9110, section 15); a text of any length is not read as a number."""
+
 NO_STATUS_RECEIVED = 1005
 """RFC 6455, section 7.1.5: the code of a close frame that has none."""
 
@@ -88,7 +91,7 @@ class ClientProtocol(FastReceiving):
         try:
             # It counts whole seconds: on average half a second had passed.
             return parsedate_to_datetime(self.http_headers.get("date", "")).timestamp() + 0.5
-        except (AttributeError, TypeError, ValueError):
+        except (AttributeError, TypeError, ValueError, OverflowError):
             return None
 
     # -- Autobahn's inner hooks: our bookkeeping first, then the overridable ones, guarded
@@ -215,7 +218,8 @@ class ClientProtocol(FastReceiving):
 
 def _refusal(protocol: ClientProtocol, reason: str) -> UpgradeRefusedError:
     status_line = getattr(protocol, "http_status_line", "").split(None, 2)
-    status = int(status_line[1]) if len(status_line) > 1 and status_line[1].isdigit() else None
+    has_status = len(status_line) > 1 and len(status_line[1]) == STATUS_DIGITS and status_line[1].isdecimal()
+    status = int(status_line[1]) if has_status else None
     detail = reason if status in (None, 101) else " ".join(status_line[2:])
     headers = getattr(protocol, "http_headers", {})
     wait = None if status in (None, 101) else retry_after(headers.get("retry-after", ""), headers.get("date", ""))

@@ -74,7 +74,7 @@ class Reports:
             state=client.line.state,
             since=self._since,
             confirmed=_by_name(confirmed),
-            pending=_by_name(self._ledger.missing()),
+            pending=_by_name(one for one in self._ledger.missing() if one.name in self._ledger.wanted),
             refused=_by_name(self._ledger.refused()),
             is_ready=self._is_ready(),
             is_paused=client.line.flow.is_full,
@@ -114,17 +114,17 @@ class Reports:
         if self._has_failed or (self._state is State.OPEN and self._is_ready()):
             return
         self._has_failed = True
-        for waiting in list(self._waiting):
+        for waiting in self._each_waiting():
             waiting.failures += 1
-            is_enough = waiting.fail_after is not None and waiting.failures >= waiting.fail_after
-            if is_enough and waiting in self._waiting:  # whoever was told may have closed the client
+            if waiting.fail_after is not None and waiting.failures >= waiting.fail_after:
                 self._waiting.remove(waiting)
                 waiting.ready.errback(error)
 
     def given_up(self, error: CopraError) -> None:
         """The client will not be ready."""
-        for one in self._each_waiting():
-            one.ready.errback(error)
+        for waiting in self._each_waiting():
+            self._waiting.remove(waiting)
+            waiting.ready.errback(error)
 
     # -- inside
 
@@ -141,15 +141,13 @@ class Reports:
         )
 
     def _tell_ready(self) -> None:
-        for one in self._each_waiting():
-            one.ready.callback(None)
+        for waiting in self._each_waiting():
+            self._waiting.remove(waiting)
+            waiting.ready.callback(None)
 
     def _each_waiting(self) -> Iterator[_Waiting]:
-        # One by one: whoever is told may have others wait no longer.
-        for one in list(self._waiting):
-            if one in self._waiting:
-                self._waiting.remove(one)
-                yield one
+        """Yield those who wait now; what the first ones are told may make them cancel others."""
+        return (waiting for waiting in list(self._waiting) if waiting in self._waiting)
 
     def _tell_status(self) -> None:
         # One call that waits is enough: it tells what is true when its turn comes.

@@ -7,7 +7,7 @@ message, what that lacks was refused, and an ``error`` belongs to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -107,20 +107,19 @@ class Requests:
         if self._pace is not None:
             self._pace.cancel()
         self._ledger.connected()
-        for ticket in list(self._tickets):
+        for ticket in self._each_ticket():
             ticket.renewing = False
             ticket.errors.clear()
-            if ticket.kind == "unsubscribe" and ticket in self._tickets:  # whoever was told may have closed the client
+            if ticket.kind == "unsubscribe":
                 self._finish(ticket)
         self._losses = dict.fromkeys(self._losses, False)  # a new connection brings all anew
 
     def closed(self) -> None:
         """No other line will come: whoever waits is told so."""
         self.lost()
-        for ticket in list(self._tickets):
-            if ticket in self._tickets:  # whoever was told may have closed the client again
-                self._tickets.remove(ticket)
-                ticket.done.errback(ClientClosedError(f"the answer to {ticket.kind}"))
+        for ticket in self._each_ticket():
+            self._tickets.remove(ticket)
+            ticket.done.errback(ClientClosedError(f"the answer to {ticket.kind}"))
 
     # -- what the client wants
 
@@ -301,10 +300,11 @@ class Requests:
             self._ledger.refuse(lacking)
         else:
             self._ledger.stop_unsubscribing(request.channels)
-            for ticket in self._tickets:
-                ticket.renewing = ticket.renewing and bool(self._renewals)
         for channel in lacking:
             self._blame([channel], self._refusal(channel, request), told=bool(request.words))
+        if request.kind == "unsubscribe":
+            for ticket in self._tickets:
+                ticket.renewing = ticket.renewing and bool(self._renewals)
 
     def _unanswered(self) -> None:
         request, self._open = self._open, None
@@ -334,6 +334,8 @@ class Requests:
         """Note an error for those who wait for these channels, and return them; tell it if there is nobody."""
         self._failed(error)
         concerned = [ticket for ticket in self._tickets if meet(ticket.channels, channels)]
+        if isinstance(error, UnsubscribeRefusedError):  # who wants it held has what he wants
+            concerned = [ticket for ticket in concerned if ticket.kind == "unsubscribe" or ticket.renewing]
         for ticket in concerned:
             ticket.errors.append(error)
         if not concerned and not told:
@@ -341,9 +343,13 @@ class Requests:
         return concerned
 
     def _settle(self) -> None:
-        for ticket in list(self._tickets):
-            if ticket in self._tickets and not self._pending(ticket):
+        for ticket in self._each_ticket():
+            if not self._pending(ticket):
                 self._finish(ticket)
+
+    def _each_ticket(self) -> Iterator[Ticket]:
+        """Yield those who wait now; what the first ones are told may make them cancel others."""
+        return (ticket for ticket in list(self._tickets) if ticket in self._tickets)
 
     def _pending(self, ticket: Ticket) -> bool:
         if ticket.renewing:
@@ -352,6 +358,8 @@ class Requests:
             asked = self._open is not None and meet(self._open.channels, ticket.channels)
             return self._connected and (asked or bool(meet(self._ledger.surplus(), ticket.channels)))
         wanted = self._ledger.still_wanted(ticket.channels)
+        if self._open is not None and self._open.kind == "unsubscribe" and meet(self._open.channels, wanted):
+            return True  # held as yet, and to be asked for again
         refused = {channel.name: channel for channel in self._ledger.refused_of(wanted)}
         return any(
             channel.name not in refused or channel - refused[channel.name] is not None

@@ -257,8 +257,7 @@ class Watch:
             if not gap.recovered:
                 counters.gaps += 1
                 counters.missing += gap.missing
-            if not self._client.closing:  # as it may since the one before was told
-                self._delivery.deliver("on_gap", self._client.on_gap, gap)
+            self._delivery.deliver("on_gap", self._client.on_gap, gap)
             if self._backfill is not None:
                 self._backfill.take(gap)
 
@@ -355,7 +354,8 @@ class Watch:
             self._line = None  # there is nothing more to be told of it
             self._client.line.abort(StallError(stall.what, stall.seconds, stall.product_ids))
         elif stall.what != HEARTBEAT:
-            self._client.renew(self._ledger.wanted[stall.what])
+            if stall.what in self._ledger.wanted:  # on_stall may have unsubscribed from it
+                self._client.renew(self._ledger.wanted[stall.what])
         elif stall.product_ids == _OF_THE_LINE:
             self._client.renew(Channel(self._heartbeat))
         else:
