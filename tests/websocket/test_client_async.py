@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 
 from copra_tx.errors import ConnectionLostError, DialError
-from copra_tx.websocket import Client
+from copra_tx.websocket import Client, State
 from support.world import Recorder, World, outcome
 
 
@@ -311,6 +311,24 @@ def test_async_with_waits_for_the_line_and_closes_it(world: World) -> None:
     world.advance(0)
     assert steps == ["open", "closed"]
     assert done == [None]
+
+
+def test_async_with_that_is_cancelled_leaves_no_client_behind(world: World) -> None:
+    client = world.client(auto_connect=False)
+
+    async def run() -> None:
+        async with client:
+            raise AssertionError("not reached")
+
+    running = ensureDeferred(run())
+    done = outcome(running)
+    world.advance(0)
+    assert client.line.state is State.CONNECTING
+    running.cancel()
+    world.advance(5)
+    assert done[0].check(CancelledError)
+    assert client.line.state is State.CLOSED
+    assert world.reactor.getDelayedCalls() == []
 
 
 def test_async_with_raises_when_there_will_be_no_line(world: World) -> None:

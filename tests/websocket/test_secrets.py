@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import txaio
 
+from copra_tx.books import BookClient
 from copra_tx.errors import ConfigurationError, SubscriptionRefusedError
 from copra_tx.simulator import ApiKey, SimulatedExchange
 from copra_tx.websocket import Channel, Client
@@ -106,6 +107,12 @@ def test_an_address_with_a_password_is_refused_and_not_repeated(rest: str) -> No
     with pytest.raises(ConfigurationError) as raised:
         World().client(feed_url=f"ws://me:{PASSWORD}@{rest}")
     assert "no user and no password" in str(raised.value)
+    assert PASSWORD not in str(raised.value)
+
+
+def test_nor_does_one_repeat_it_that_needs_more_of_the_address() -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        BookClient(None, Channel("full", "BTC-USD"), feed_url=f"wss://me:{PASSWORD}@127.0.0.1", auto_connect=False)
     assert PASSWORD not in str(raised.value)
 
 

@@ -318,7 +318,11 @@ class Client(Hooks, FeedFactory):
     async def __aenter__(self) -> Self:
         """Connect, if that has not begun, and wait for an open line."""
         self.add_as_task_to_loop()
-        await self.line.opened_or_given_up()
+        try:
+            await self.line.opened_or_given_up()
+        except BaseException:  # whoever gave up waiting has no client to close
+            await self.close()
+            raise
         return self
 
     async def __aexit__(
