@@ -62,6 +62,15 @@ def test_unsubscribing_takes_away_products_or_the_channel() -> None:
     assert desk.ask(advanced_samples("client")["unsubscribe-channel"]) == {}
 
 
+@pytest.mark.parametrize("others", [[], ["ETH-USD"]])
+def test_products_make_no_difference_to_channels_about_none(others: list[str]) -> None:
+    desk = Desk()
+    desk.subscribe("heartbeats", *others)
+    assert desk.subscribe("heartbeats", "BTC-USD", "NOPE-USD") == {"heartbeats": {"heartbeats"}}
+    assert desk.session.keys == {("heartbeats", "")}
+    assert desk.ask({"type": "unsubscribe", "channel": "heartbeats", "product_ids": ["BTC-USD"]}) == {}
+
+
 def test_products_are_translated_or_passed_over() -> None:
     desk = Desk()
     held = desk.subscribe("ticker", "XLM-USDC", "USDT-USDC", "NOPE-USD")
