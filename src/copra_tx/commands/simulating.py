@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from twisted.internet.error import CannotListenError
@@ -11,7 +10,7 @@ from copra_tx.bridge import reactor_for
 from copra_tx.simulator import SimulatedExchange
 from copra_tx.simulator.minute import RECORDED_PRODUCTS
 
-from .complaints import complain
+from .complaints import about_output, complain, tell
 from .running import Run
 
 __all__ = ["simulate"]
@@ -60,7 +59,10 @@ def simulate(
         lines.append(f"Certificate authority in {exchange.ca_file}")
         further += f" --ca-file {exchange.ca_file}"
     product = next(iter(products), "BTC-USD")
-    lines.append(f"To see it: copra-tx watch {product} --feed-url {exchange.url}{further}\n")
-    sys.stdout.write("\n".join(lines))
-    sys.stdout.flush()
-    return Run(reactor, seconds)(exchange)
+    lines.append(f"To see it: copra-tx watch {product} --feed-url {exchange.url}{further}")
+    run = Run(reactor, seconds)
+    try:
+        tell("\n".join(lines))
+    except OSError as error:
+        run.end(about_output(error))
+    return run(exchange)

@@ -1,0 +1,34 @@
+"""What becomes of the commands where standard output, or standard error, takes nothing."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from support.processes import COPRA_TX, Process, process
+
+
+def shell(line: str) -> AbstractAsyncContextManager[Process]:
+    """Run the command by way of a shell, which says where its output goes."""
+    return process("/bin/sh", "-c", f"exec {' '.join(COPRA_TX)} {line}")
+
+
+@pytest.mark.parametrize("command", ["simulate --seconds 0.1", "doctor"])
+async def test_without_standard_output_nothing_is_said(command: str) -> None:
+    async with shell(f"{command} >&-") as running:
+        assert (await running.ended(), running.errors) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["simulate", "doctor"])
+async def test_a_full_disk_is_told_by_all(command: str) -> None:
+    async with shell(f"{command} >/dev/full") as running:
+        assert await running.ended() == 1
+        assert running.errors == "copra-tx: cannot write to standard output: No space left on device\n"
+
+
+async def test_a_reader_that_leaves_the_doctor_is_no_error() -> None:
+    async with process(*COPRA_TX, "doctor") as running:
+        await running.wrote("GuestReactor")
+        running.close_output()
+        assert (await running.ended(), running.errors) == (0, "")
