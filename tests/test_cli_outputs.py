@@ -27,6 +27,11 @@ async def test_a_full_disk_is_told_by_all(command: str) -> None:
         assert running.errors == "copra-tx: cannot write to standard output: No space left on device\n"
 
 
+async def test_without_standard_error_complaints_do_not_stand_among_the_messages() -> None:
+    async with shell("demo NOPE-USD 2>&-") as running:
+        assert (await running.ended(), running.text) == (1, "")
+
+
 async def test_a_reader_that_leaves_the_doctor_is_no_error() -> None:
     async with process(*COPRA_TX, "doctor") as running:
         await running.wrote("GuestReactor")

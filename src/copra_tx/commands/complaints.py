@@ -31,8 +31,9 @@ def complain(text: str) -> int:
 
 
 def remark(text: str) -> None:
-    """Write a line to standard error."""
-    print(f"copra-tx: {one_line(text)}", file=sys.stderr, flush=True)  # noqa: T201
+    """Write a line to standard error; nothing, if the program was started without one."""
+    if sys.stderr is not None:  # print() would write it to standard output, among the messages
+        print(f"copra-tx: {one_line(text)}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def tell(line: str) -> None:
