@@ -1,4 +1,4 @@
-"""What becomes of the commands where standard output, or standard error, takes nothing."""
+"""What becomes of the commands where standard output or error takes nothing, or nobody can listen."""
 
 from __future__ import annotations
 
@@ -30,6 +30,14 @@ async def test_a_full_disk_is_told_by_all(command: str) -> None:
 async def test_without_standard_error_complaints_do_not_stand_among_the_messages() -> None:
     async with shell("demo NOPE-USD 2>&-") as running:
         assert (await running.ended(), running.text) == (1, "")
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.1"])
+async def test_an_address_of_another_machine_is_told(host: str) -> None:
+    async with shell(f"simulate --host {host}") as running:
+        assert await running.ended() == 1
+        assert running.errors.startswith(f"copra-tx: cannot listen on {host}:0: ")
+        assert running.errors.endswith("; choose a --host of this machine\n")
 
 
 async def test_a_reader_that_leaves_the_doctor_is_no_error() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 
 from twisted.internet.error import CannotListenError
@@ -52,7 +53,9 @@ def simulate(
         exchange.startService()
     except CannotListenError as error:
         reason = error.socketError.strerror or error.socketError
-        return complain(f"cannot listen on {host}:{port}: {reason}; choose another --port (0 takes any that is free)")
+        is_about_port = error.socketError.errno in (errno.EADDRINUSE, errno.EACCES)
+        other = "another --port (0 takes any that is free)" if is_about_port else "a --host of this machine"
+        return complain(f"cannot listen on {host}:{port}: {reason}; choose {other}")
     lines = [f"Simulated exchange at {exchange.url}", f"REST at {exchange.rest_url}"]
     further = "" if feed == "exchange" else f" --feed {feed}"
     if tls:
