@@ -32,6 +32,8 @@ def host_of(url: str) -> str:
     """
     if not url:
         raise ConfigurationError("feed_url is missing")  # Autobahn would take ws://localhost
+    if "@" in str(url).partition("://")[2].partition("/")[0]:  # which is not repeated: it holds a password
+        raise ConfigurationError("feed_url takes no user and no password: requests are signed with an API key")
     try:
         return str(parse_url(url)[1])
     except Exception as error:  # noqa: BLE001  # Autobahn raises plain Exception for a bad URL
