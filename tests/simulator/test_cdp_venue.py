@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from copra_tx.keys import CdpCredentials
 from copra_tx.simulator import TEST_CDP_KEY, CdpKey
@@ -146,6 +149,15 @@ def test_a_token_of_somebody_else_does_not_count() -> None:
     assert Desk().subscribe("user", **other.sign(f"{NOW}")) == REFUSED
     renamed = CdpCredentials("another name", TEST_CDP_KEY.secret)
     assert Desk().subscribe("user", **renamed.sign(f"{NOW}")) == REFUSED
+
+
+def test_when_a_token_was_issued_is_not_looked_at_on_this_machines_clock() -> None:
+    """The exchange may have a clock of its own, in the year 2100 say."""
+    then = 4_102_444_800
+    claims = {"sub": TEST_CDP_KEY.key, "iss": "cdp", "nbf": then, "iat": then, "exp": then + 120}
+    private_key = Ed25519PrivateKey.from_private_bytes(base64.b64decode(TEST_CDP_KEY.secret)[:32])
+    token = jwt.encode(claims, private_key, "EdDSA", {"kid": TEST_CDP_KEY.key, "nonce": "once"})
+    assert TEST_CDP_KEY.nonce_of(token, then) == "once"
 
 
 def test_keys_show_nothing_secret() -> None:
