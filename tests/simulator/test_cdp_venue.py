@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from typing import Any
 
 import jwt
@@ -14,6 +15,7 @@ from copra_tx.keys import CdpCredentials
 from copra_tx.simulator import TEST_CDP_KEY, CdpKey
 from copra_tx.simulator.cdp_venue import CdpVenue
 from support.samples import advanced_samples
+from support.strictness import CriticalEventError, LoggedErrors
 
 NOW = 1700000000.0
 REFUSED = advanced_samples("server")["error-auth"]
@@ -158,6 +160,17 @@ def test_when_a_token_was_issued_is_not_looked_at_on_this_machines_clock() -> No
     private_key = Ed25519PrivateKey.from_private_bytes(base64.b64decode(TEST_CDP_KEY.secret)[:32])
     token = jwt.encode(claims, private_key, "EdDSA", {"kid": TEST_CDP_KEY.key, "nonce": "once"})
     assert TEST_CDP_KEY.nonce_of(token, then) == "once"
+
+
+def test_what_cannot_be_checked_is_refused_and_told(
+    monkeypatch: pytest.MonkeyPatch, logged_errors: LoggedErrors
+) -> None:
+    """``copra-tx simulate`` serves the feed without PyJWT, too."""
+    token = CREDENTIALS.sign(f"{NOW}")
+    monkeypatch.setitem(sys.modules, "jwt", None)
+    assert Desk().subscribe("user", **token) == REFUSED
+    [told] = logged_errors.flush(CriticalEventError)
+    assert told.getErrorMessage().endswith("pip install copra-tx[advanced]")
 
 
 def test_keys_show_nothing_secret() -> None:
