@@ -228,7 +228,9 @@ class PrintedTable(_TableShow):
     def _print(self) -> None:
         if self._quotes.count:
             self._printed = self._reactor.seconds()
-            sys.stdout.write("\n".join([*self.lines(PLAIN, FALLBACK.columns - 1), "", ""]))
+            text = "\n".join([*self.lines(PLAIN, FALLBACK.columns - 1), "", ""])
+            encoding = sys.stdout.encoding or "ascii"
+            sys.stdout.write(text.encode(encoding, "replace").decode(encoding))  # news may come in any script
             sys.stdout.flush()
 
 
