@@ -130,6 +130,20 @@ def test_bad_utf8_ends_the_line_even_in_a_field_that_nobody_looks_at(world: Worl
     assert "UTF-8" in client.closes[0][2]
 
 
+@both
+@pytest.mark.parametrize("decode", ["dict", "lazy", None, {"ticker": Ticker}])
+def test_a_number_beyond_all_range_does_not_end_the_line(world: World, decode: Any, at_once: bool) -> None:
+    texts = [
+        b'{"type":"%b","product_id":"BTC-USD","price":"1","odd":1e400}' % kind
+        for kind in (b"ticker", b"heartbeat", b"novelty", b"subscriptions", b"error")
+    ]
+    client = receive(world, decode, TICK, *texts, TICK, at_once=at_once)
+    world.advance(0)
+    assert client.closes == []
+    assert client.line.protocol is not None
+    assert len(client.messages) >= 2
+
+
 def test_a_lazy_message_of_text_beyond_ascii(world: World) -> None:
     client = receive(world, "lazy", '{"type":"ticker","product_id":"BTC-USD","note":"é"}'.encode())
     assert client.messages[0]["note"] == "é"

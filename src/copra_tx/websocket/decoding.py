@@ -164,6 +164,7 @@ class Decoding:
     def __init__(self, choice: object, dialect: Dialect = exchange.DIALECT) -> None:
         self.is_dict, self.is_shallow = choice == "dict", choice is None or choice == "lazy"
         self.decode, self.type_of, self.present = _whole, itemgetter(dialect.type_key), None
+        self._type_key = dialect.type_key
         if self.is_dict:
             return
         self.decode, self.type_of = _make_lazily(dialect), attrgetter("type")
@@ -216,8 +217,18 @@ class Decoding:
         return whole.get("time", whole.get("timestamp")) if type(whole) is dict else whole[-1]
 
     def whole(self, message: Any) -> Any:
-        """Return all of a message as ``decode`` returns it, as plain objects."""
-        return message if self.is_dict else message.decode()
+        """
+        Return all of a message as ``decode`` returns it, as plain objects.
+
+        Of one with a number that Python cannot hold, only what numbers it: what is skipped is not converted.
+        """
+        if self.is_dict:
+            return message
+        try:
+            return message.decode()
+        except msgspec.ValidationError:
+            known = {self._type_key: message.type, **self.members_of(message)}
+            return {name: value for name, value in known.items() if value is not None}
 
 
 def _decoders(choice: object, message_types: frozenset[str]) -> dict[str, Callable[[bytes], Any]]:
