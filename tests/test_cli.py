@@ -80,12 +80,13 @@ async def test_help_does_not_wait_for_the_client() -> None:
         (["dome"], "invalid choice: 'dome'"),
         (["demo", "--speed", "0"], "--speed: 0 is not above zero"),
         (["demo", "--seconds", "inf"], "without --seconds there is no end"),
-        (["demo", "--seconds", "soon"], "--seconds: invalid"),
+        (["demo", "--seconds", "soon"], "--seconds: 'soon' is no number"),
         (["demo", "--channel", "heartbeats"], "--channel: 'heartbeats' is a channel of the Advanced Trade feed"),
         (["watch"], "ticker needs a product, such as BTC-USD"),
         (["watch", "BTC-USD", "--proxy", "http://me:secret@host:1"], "--proxy with a password can be seen"),
         (["watch", "BTC-USD", "--feed-url", "ws://[::1"], "--feed-url 'ws://[::1' cannot be used"),
         (["simulate", "--port", "65536"], "65536 is no port"),
+        (["simulate", "--port", "http"], "--port: 'http' is no whole number"),
     ],
 )
 async def test_wrong_usage_is_told_with_status_2(arguments: list[str], words: str) -> None:

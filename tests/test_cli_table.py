@@ -200,6 +200,19 @@ async def test_a_dumb_terminal_gets_text_now_and_then() -> None:
         assert re.search(BOTH, running.text.replace("\r", ""))
 
 
+async def test_a_dumb_terminal_gets_what_its_encoding_has_of_the_news() -> None:
+    async with SimulatedExchange(speed=10) as exchange:
+        where, env = ("--feed-url", exchange.url), {"TERM": "dumb", "PYTHONIOENCODING": "ascii"}
+        async with on_a_terminal("watch", "BTC-USD", *where, env=env) as (running, _):
+            await running.wrote("BTC-USD  ")
+            exchange.send({"type": "error", "message": "Prüfung"})
+            await running.wrote("fung")
+            running.type(CTRL_C)
+            assert await running.ended() == 0
+            assert "Traceback" not in running.text + running.errors
+            assert "Pr?fung" in running.text
+
+
 LOSING = """
     import os, pty, signal, sys
     errors = os.dup(2)

@@ -314,6 +314,8 @@ def test_what_the_client_refuses_is_told_by_the_options_name(given: dict[str, An
     [
         ("feed_url = 'x'", ": feed_url 'x' cannot be used"),
         ("[options]\nping_interval = '5'", ": ping_interval is a number of seconds, not '5'"),
+        ("[options]\nchannels = ['ticker']\nclient = 'x'", ": options: channels and client cannot stand among them"),
+        ("[options]\nreactor = 1", ": options: reactor cannot stand among them"),
         ("[options]\npong = 1", ": options: unknown argument pong; there are proxy, ca_file, "),
     ],
 )

@@ -67,6 +67,9 @@ def test_what_is_written_as_it_came_is_not_touched() -> None:
     payload = b'{"price": 1.50, "big": 123456789012345678901234567890, "price": 2}'
     assert json_line(payload) == payload + b"\n"
     assert json_line(Decoding("lazy").decode(payload)) == payload + b"\n"
+    assert json_line(b'{"price": 1.50,\n"big": 1e400, "price": 1.000000000000000000001}') == (
+        b'{"price":1.50,"big":1e400,"price":1.000000000000000000001}\n'
+    )
 
 
 def test_a_line_never_breaks() -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from . import __version__
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .configuration import Configuration
 
 __all__ = ["main"]
+
+T = TypeVar("T")
 
 DESCRIPTION = """\
 Coinbase market data. On a terminal it is shown as a table; into a pipe or a file go the messages, a line of JSON
@@ -138,8 +140,15 @@ def _add_seconds(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=_finite, metavar="N", help="end after so many seconds")
 
 
+def _number(text: str, kind: Callable[[str], T]) -> T:
+    try:
+        return kind(text)
+    except ValueError:  # argparse would name our function
+        raise argparse.ArgumentTypeError(f"{text!r} is no {'whole ' if kind is int else ''}number") from None
+
+
 def _above_zero(text: str) -> float:
-    number = float(text)
+    number = _number(text, float)
     if not number > 0:
         raise argparse.ArgumentTypeError(f"{text} is not above zero")
     return number
@@ -153,7 +162,7 @@ def _finite(text: str) -> float:
 
 
 def _port(text: str) -> int:
-    number = int(text)
+    number = _number(text, int)
     if not 0 <= number <= 65535:
         raise argparse.ArgumentTypeError(f"{text} is no port: they go from 0 to 65535")
     return number

@@ -33,6 +33,7 @@ ENVIRONMENT = {"key": "COPRA_TX_KEY", "secret": "COPRA_TX_SECRET", "passphrase":
 """The environment variables that an API key is taken from, if no file with one is named."""
 
 _IN_A_LIST = {"products": "product", "channels": "channel", "accounts": "account"}  # option of each
+_NO_OPTIONS = frozenset({"channels", "client", "loop", "pacer", "reactor"})  # the first two stand outside of [options]
 
 
 class ChannelTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -298,6 +299,8 @@ def _read_settings(file: str) -> Settings:
         except msgspec.ValidationError as error:
             hint = f"; there are {', '.join(Settings.__struct_fields__)}" if "unknown field" in str(error) else ""
             raise ConfigurationError(f"{error}{hint}") from error
+        if misplaced := sorted(_NO_OPTIONS & settings.options.keys()):
+            raise ConfigurationError(f"options: {' and '.join(misplaced)} cannot stand among them")
     beside = Path(file).parent
     for name in ("credentials", "output"):
         path = getattr(settings, name)

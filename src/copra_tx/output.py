@@ -49,7 +49,7 @@ def json_line(message: object) -> bytes:
     if payload is None:
         return msgspec.json.encode(message) + b"\n"
     if b"\n" in payload or b"\r" in payload:  # between its parts, where JSON allows it
-        payload = msgspec.json.encode(msgspec.json.decode(payload))
+        payload = msgspec.json.format(payload, indent=-1)
     return payload + b"\n"
 
 

@@ -9,6 +9,7 @@ import select
 import signal
 import struct
 import termios
+import threading
 import tty
 from collections.abc import Iterator
 
@@ -99,6 +100,23 @@ def test_nothing_is_drawn_while_the_terminal_takes_nothing(terminal: tuple[int, 
     seen = read(terminal)
     assert b"two" in seen
     assert b"one" not in seen
+    screen.end()
+
+
+def test_a_terminal_that_does_not_block_gets_the_whole_picture(terminal: tuple[int, int]) -> None:
+    """Programs that share it leave it so; it then takes a part of what is more than it can hold."""
+    _, program = terminal
+    os.set_blocking(program, False)
+    screen = Screen(program)
+    drawing = threading.Thread(target=screen.draw, args=[["x" * 500_000, "end"]])
+    drawing.start()
+    seen = b""
+    while b"end" not in seen:
+        assert select.select([terminal[0]], [], [], LIMIT)[0], seen[-100:]
+        seen += os.read(terminal[0], 1024 * 1024)
+    drawing.join()
+    assert seen.count(b"x") == 500_000
+    os.set_blocking(program, True)
     screen.end()
 
 

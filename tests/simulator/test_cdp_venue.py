@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import sys
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from copra_tx.keys import CdpCredentials
 from copra_tx.simulator import TEST_CDP_KEY, CdpKey
 from copra_tx.simulator.cdp_venue import CdpVenue
 from support.samples import advanced_samples
+from support.strictness import CriticalEventError, LoggedErrors
 
 NOW = 1700000000.0
 REFUSED = advanced_samples("server")["error-auth"]
@@ -60,6 +65,15 @@ def test_unsubscribing_takes_away_products_or_the_channel() -> None:
     assert desk.ask({"type": "unsubscribe", "channel": "ticker", "product_ids": ["BTC-USD"]}) == {}
     desk.subscribe("ticker", "BTC-USD", "ETH-USD")
     assert desk.ask(advanced_samples("client")["unsubscribe-channel"]) == {}
+
+
+@pytest.mark.parametrize("others", [[], ["ETH-USD"]])
+def test_products_make_no_difference_to_channels_about_none(others: list[str]) -> None:
+    desk = Desk()
+    desk.subscribe("heartbeats", *others)
+    assert desk.subscribe("heartbeats", "BTC-USD", "NOPE-USD") == {"heartbeats": {"heartbeats"}}
+    assert desk.session.keys == {("heartbeats", "")}
+    assert desk.ask({"type": "unsubscribe", "channel": "heartbeats", "product_ids": ["BTC-USD"]}) == {}
 
 
 def test_products_are_translated_or_passed_over() -> None:
@@ -137,6 +151,26 @@ def test_a_token_of_somebody_else_does_not_count() -> None:
     assert Desk().subscribe("user", **other.sign(f"{NOW}")) == REFUSED
     renamed = CdpCredentials("another name", TEST_CDP_KEY.secret)
     assert Desk().subscribe("user", **renamed.sign(f"{NOW}")) == REFUSED
+
+
+def test_when_a_token_was_issued_is_not_looked_at_on_this_machines_clock() -> None:
+    """The exchange may have a clock of its own, in the year 2100 say."""
+    then = 4_102_444_800
+    claims = {"sub": TEST_CDP_KEY.key, "iss": "cdp", "nbf": then, "iat": then, "exp": then + 120}
+    private_key = Ed25519PrivateKey.from_private_bytes(base64.b64decode(TEST_CDP_KEY.secret)[:32])
+    token = jwt.encode(claims, private_key, "EdDSA", {"kid": TEST_CDP_KEY.key, "nonce": "once"})
+    assert TEST_CDP_KEY.nonce_of(token, then) == "once"
+
+
+def test_what_cannot_be_checked_is_refused_and_told(
+    monkeypatch: pytest.MonkeyPatch, logged_errors: LoggedErrors
+) -> None:
+    """``copra-tx simulate`` serves the feed without PyJWT, too."""
+    token = CREDENTIALS.sign(f"{NOW}")
+    monkeypatch.setitem(sys.modules, "jwt", None)
+    assert Desk().subscribe("user", **token) == REFUSED
+    [told] = logged_errors.flush(CriticalEventError)
+    assert told.getErrorMessage().endswith("pip install copra-tx[advanced]")
 
 
 def test_keys_show_nothing_secret() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -265,7 +266,11 @@ def test_it_may_begin_at_any_time() -> None:
     assert beat["time"] == "2026-11-24T13:00:16.000000Z"
 
 
-@pytest.mark.parametrize("wrong", [{"rate": 0}, {"depth": 0}, {"minutes": 0}, {"minutes": 1.5}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"rate": 0}, {"rate": math.inf}, {"depth": 0}, {"minutes": 0}, {"minutes": 1.5}, {"minutes": math.inf}],
+    ids=repr,
+)
 def test_numbers_that_cannot_be(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="orders a second, orders on each side and whole minutes above zero"):
         FlowMarket([BTC], seed=1, **wrong)

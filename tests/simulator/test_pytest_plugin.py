@@ -97,6 +97,19 @@ def test_without_pytest_twisted_the_fixture_says_what_to_do(tmp_path: Path) -> N
     assert "needs pytest-twisted; else: async with SimulatedExchange()" in done.stdout
 
 
+def test_arguments_of_the_marker_without_names_are_refused(tmp_path: Path) -> None:
+    program = """
+        import pytest
+
+        @pytest.mark.simulated_exchange(60)
+        def test_mine(simulated_exchange):
+            pass
+    """
+    done = _run(tmp_path, program, "--reactor=asyncio")
+    assert "1 error" in done.stdout
+    assert "the marker simulated_exchange takes arguments by their names only" in done.stdout
+
+
 def test_who_does_not_use_it_pays_nothing(tmp_path: Path) -> None:
     """Neither Twisted's reactor nor Autobahn is imported: either would decide things for the user's program."""
     program = """

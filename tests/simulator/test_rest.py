@@ -135,6 +135,7 @@ def test_products(asked: Asked) -> None:
         ("/products/btc-usd/book", 404, "NotFound"),  # URLs are case-sensitive
         (f"/products/{BTC}/nonsense", 404, "NotFound"),
         ("/nonsense", 404, "NotFound"),
+        ("//[nonsense", 404, "NotFound"),
         (f"/products/{BTC}/book?level=4", 400, "Invalid level"),
         (f"/products/{BTC}/trades?limit=many", 400, "Invalid page"),
         (f"/products/{BTC}/trades?after=", 400, "Invalid page"),

@@ -67,6 +67,8 @@ def test_the_addresses_are_those_of_the_exchange() -> None:
         ({"auth": True, "key": "k", "secret": "not base64!", "passphrase": "p"}, "not base64"),
         ({"feed_url": "http://example.org"}, "feed_url"),
         ({"feed_url": ""}, "feed_url"),
+        ({"feed_url": "wss://me:not base64!@example.org/"}, "feed_url takes no user and no password"),
+        ({"feed_url": "http://me:not base64!@example.org"}, "feed_url takes no user and no password"),
         ({"channels": "ticker"}, "channels is a Channel"),
         ({"max_message_bytes": 0}, "max_message_bytes"),
         ({"open_timeout": -1}, "open_timeout"),

@@ -8,13 +8,12 @@ client runs under ``asyncio.run``, ``loop.run_forever``, uvicorn, Jupyter or ``r
 from __future__ import annotations
 
 from .awaiting import AwaitableDeferred
-from .coroutines import FAILURES, run_coroutine
+from .coroutines import run_coroutine
 from .events import ConnectionEvent
 from .guest import GuestReactor
 from .reactors import asyncio_loop_of, attach, check_thread, detach, new_loop, reactor_for
 
 __all__ = [
-    "FAILURES",
     "AwaitableDeferred",
     "ConnectionEvent",
     "GuestReactor",

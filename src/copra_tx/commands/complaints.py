@@ -6,7 +6,7 @@ import sys
 
 from copra_tx.errors import SubscriptionRefusedError, SubscriptionTimeoutError
 
-__all__ = ["about_line", "about_subscription", "complain", "one_line", "remark"]
+__all__ = ["about_line", "about_output", "about_subscription", "complain", "one_line", "remark", "tell"]
 
 _ADVICE = (
     # What the venue says, and what is to be done about it.
@@ -31,8 +31,21 @@ def complain(text: str) -> int:
 
 
 def remark(text: str) -> None:
-    """Write a line to standard error."""
-    print(f"copra-tx: {one_line(text)}", file=sys.stderr, flush=True)  # noqa: T201
+    """Write a line to standard error; nothing, if the program was started without one."""
+    if sys.stderr is not None:  # print() would write it to standard output, among the messages
+        print(f"copra-tx: {one_line(text)}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def tell(line: str) -> None:
+    """Write a line to standard output, at once; nothing, if the program was started without one."""
+    if sys.stdout is not None:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+
+def about_output(error: OSError) -> str:
+    """Say why standard output takes nothing more; nothing, if that is because its reader has gone."""
+    return "" if isinstance(error, BrokenPipeError) else f"cannot write to standard output: {error.strerror}"
 
 
 def about_line(reason: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import ssl
-import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -13,6 +12,7 @@ from OpenSSL import SSL
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.protocols.tls import BufferingTLSTransport
+from twisted.python.failure import Failure
 
 from copra_tx.bridge import asyncio_loop_of, reactor_for
 from copra_tx.errors import ConfigurationError
@@ -21,6 +21,7 @@ from copra_tx.websocket import Channel, Client
 from copra_tx.websocket.tls_reading import CollectingTls, DirectTls
 from copra_tx.websocket.transports import TRANSPORTS, choose_transport
 
+from .complaints import about_output, tell
 from .running import Run
 
 __all__ = ["examine"]
@@ -51,19 +52,23 @@ class _Examination(Service):
     def startService(self) -> None:
         super().startService()
         self._exchange.startService()
-        for line in _installed(self._reactor):
-            _tell(line)
-        Deferred.fromCoroutine(self._look()).addErrback(lambda failure: self._run.end(failure.getErrorMessage()))
+        Deferred.fromCoroutine(self._look()).addErrback(self._failed)
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
         return self._exchange.stopService()
 
+    def _failed(self, failure: Failure) -> None:
+        error = failure.value
+        self._run.end(about_output(error) if isinstance(error, OSError) else failure.getErrorMessage())
+
     async def _look(self) -> None:
+        for line in _installed(self._reactor):
+            tell(line)
         chosen, complaint = choose_transport(self._reactor, "auto"), ""
         for transport in TRANSPORTS[1:]:
             found, is_well = await self._try(transport)
-            _tell(f"{transport:10}{found}{' (chosen by itself)' if transport == chosen else ''}")
+            tell(f"{transport:10}{found}{' (chosen by itself)' if transport == chosen else ''}")
             if transport == chosen and not is_well:
                 complaint = f"transport={transport!r} is what clients take by themselves, and it {found}"
         self._run.end(complaint)
@@ -136,8 +141,3 @@ def _installed(reactor: Any) -> Iterator[str]:
     yield f"{ssl.OPENSSL_VERSION} of Python, {theirs.decode()} of pyOpenSSL"
     loop = asyncio_loop_of(reactor)
     yield f"{type(reactor).__name__} on {type(loop).__module__}.{type(loop).__qualname__}"
-
-
-def _tell(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()

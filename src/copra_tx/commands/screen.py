@@ -88,7 +88,10 @@ class Screen:
     def _write(self, text: str) -> None:
         data = text.encode(self._encoding, "replace")
         while data:
-            data = data[os.write(self._fd, data) :]
+            try:
+                data = data[os.write(self._fd, data) :]
+            except BlockingIOError:  # somebody who has the same terminal made it non-blocking
+                self._poll.poll()
 
     def _stopped(self, *_: object) -> None:
         self._die_of(signal.SIGTSTP)

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from copra_tx.output import STDOUT, LineOutput, json_line
 
-from .complaints import one_line, remark
+from .complaints import about_output, one_line, remark
 from .quotes import Quotes
 from .running import Run
 from .screen import FALLBACK, Screen
@@ -69,11 +69,7 @@ class JsonLines(MultiService):
 
     def __init__(self, run: Run, reactor: Any) -> None:
         super().__init__()
-
-        def failed(error: OSError) -> None:
-            run.end("" if isinstance(error, BrokenPipeError) else f"cannot write to standard output: {error.strerror}")
-
-        self._output = LineOutput(STDOUT, reactor, failed)
+        self._output = LineOutput(STDOUT, reactor, lambda error: run.end(about_output(error)))
         self._output.setServiceParent(self)
 
     def message(self, message: Any) -> Deferred[None] | None:
@@ -232,7 +228,9 @@ class PrintedTable(_TableShow):
     def _print(self) -> None:
         if self._quotes.count:
             self._printed = self._reactor.seconds()
-            sys.stdout.write("\n".join([*self.lines(PLAIN, FALLBACK.columns - 1), "", ""]))
+            text = "\n".join([*self.lines(PLAIN, FALLBACK.columns - 1), "", ""])
+            encoding = sys.stdout.encoding or "ascii"
+            sys.stdout.write(text.encode(encoding, "replace").decode(encoding))  # news may come in any script
             sys.stdout.flush()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import errno
 from collections.abc import Sequence
 
 from twisted.internet.error import CannotListenError
@@ -11,7 +11,7 @@ from copra_tx.bridge import reactor_for
 from copra_tx.simulator import SimulatedExchange
 from copra_tx.simulator.minute import RECORDED_PRODUCTS
 
-from .complaints import complain
+from .complaints import about_output, complain, tell
 from .running import Run
 
 __all__ = ["simulate"]
@@ -53,14 +53,19 @@ def simulate(
         exchange.startService()
     except CannotListenError as error:
         reason = error.socketError.strerror or error.socketError
-        return complain(f"cannot listen on {host}:{port}: {reason}; choose another --port (0 takes any that is free)")
+        is_about_port = error.socketError.errno in (errno.EADDRINUSE, errno.EACCES)
+        other = "another --port (0 takes any that is free)" if is_about_port else "a --host of this machine"
+        return complain(f"cannot listen on {host}:{port}: {reason}; choose {other}")
     lines = [f"Simulated exchange at {exchange.url}", f"REST at {exchange.rest_url}"]
     further = "" if feed == "exchange" else f" --feed {feed}"
     if tls:
         lines.append(f"Certificate authority in {exchange.ca_file}")
         further += f" --ca-file {exchange.ca_file}"
     product = next(iter(products), "BTC-USD")
-    lines.append(f"To see it: copra-tx watch {product} --feed-url {exchange.url}{further}\n")
-    sys.stdout.write("\n".join(lines))
-    sys.stdout.flush()
-    return Run(reactor, seconds)(exchange)
+    lines.append(f"To see it: copra-tx watch {product} --feed-url {exchange.url}{further}")
+    run = Run(reactor, seconds)
+    try:
+        tell("\n".join(lines))
+    except OSError as error:
+        run.end(about_output(error))
+    return run(exchange)

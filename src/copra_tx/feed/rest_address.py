@@ -25,7 +25,7 @@ def rest_url_of(feed_url: str) -> str:
     for known, rest_url in REST_URLS.items():
         if (wanted.scheme, wanted.hostname) == ("wss", urlsplit(known).hostname):
             return rest_url
-    address = f"{wanted.scheme}://{wanted.hostname}"  # and no more: it may be wrong, and hold a password
+    address = f"{wanted.scheme}://{wanted.netloc.rpartition('@')[2]}"  # a password before that is not repeated
     raise ConfigurationError(f"which REST address belongs to {address!r} is not known; name it with rest_url=")
 
 

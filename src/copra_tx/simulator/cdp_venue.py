@@ -126,7 +126,8 @@ class CdpVenue:
         if kind == "unsubscribe":
             session.leave(channel, products)
             return ""
-        products &= self._products
+        # A channel about no products is the same one for whoever names some, as many clients do in every request.
+        products &= self._products if CHANNELS[channel].takes_products else frozenset()
         if channel == "level2" and len(session.held.get(channel, set()) | products) > self._most_books:
             return _TOO_MANY_BOOKS
         if products or not CHANNELS[channel].needs_products:

@@ -9,6 +9,7 @@ has a clock or a network.
 from __future__ import annotations
 
 import heapq
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -121,7 +122,7 @@ class FlowMarket:
         minutes: int = 5,
         began: datetime = BEGAN,
     ) -> None:
-        if not (rate > 0 and depth > 0 and minutes > 0 and minutes == int(minutes)):
+        if not (0 < rate < math.inf and depth > 0 and 0 < minutes < math.inf and minutes == int(minutes)):
             raise ConfigurationError(
                 "a market of orders has orders a second, orders on each side and whole minutes above zero, "
                 f"not {rate!r}, {depth!r} and {minutes!r}"

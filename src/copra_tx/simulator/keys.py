@@ -9,10 +9,14 @@ import hmac
 from dataclasses import dataclass, field
 from typing import Any
 
+from twisted.logger import Logger
+
 from copra_tx.errors import ConfigurationError
 from copra_tx.keys import CdpCredentials
 
 __all__ = ["CLOCK_TOLERANCE", "TEST_CDP_KEY", "TEST_KEY", "ApiKey", "CdpKey"]
+
+_log = Logger()
 
 CLOCK_TOLERANCE = 30.0
 """
@@ -94,13 +98,21 @@ class CdpKey:
 
         Source: Coinbase docs, Advanced Trade, "WebSocket Authentication" (copy of 2026-07).
         """
-        import jwt
-
+        try:
+            import jwt
+        except ImportError:
+            _log.critical("a signed request is refused, since it cannot be checked: pip install copra-tx[advanced]")
+            return None
         public_key, algorithm = self._public
         try:
             header = jwt.get_unverified_header(token)
             # Only the signature: for the times another clock rules than PyJWT's.
-            claims = jwt.decode(token, public_key, [algorithm], options={"verify_exp": False, "verify_nbf": False})
+            claims = jwt.decode(
+                token,
+                public_key,
+                [algorithm],
+                options={"verify_exp": False, "verify_nbf": False, "verify_iat": False},
+            )
         except jwt.PyJWTError:
             return None
         nonce, begin, end = header.get("nonce"), claims.get("nbf"), claims.get("exp")

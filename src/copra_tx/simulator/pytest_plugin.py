@@ -44,6 +44,8 @@ def simulated_exchange(request: pytest.FixtureRequest) -> Iterator[SimulatedExch
     from .exchange import SimulatedExchange
 
     marker = request.node.get_closest_marker("simulated_exchange")
+    if marker and marker.args:
+        pytest.fail("the marker simulated_exchange takes arguments by their names only, such as speed=60")
     exchange = SimulatedExchange(**(marker.kwargs if marker else {}))
     exchange.startService()
     try:

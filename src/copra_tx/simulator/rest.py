@@ -11,7 +11,7 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
@@ -112,9 +112,9 @@ class Rest:
             position: Where the market is; elsewhere, where the answer is to be wrong.
             unlisted: Product and number of each trade that is not to be shown.
         """
-        url = urlsplit(target)
-        query = dict(parse_qsl(url.query, keep_blank_values=True))
-        parts = [unquote(part) for part in url.path.split("/")]
+        path, _, asked = target.partition("?")
+        query = dict(parse_qsl(asked, keep_blank_values=True))
+        parts = [unquote(part) for part in path.split("/")]
         match parts:
             case ["", "time"]:
                 return self._time()

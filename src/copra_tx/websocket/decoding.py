@@ -212,11 +212,14 @@ class Decoding:
         """Return when a message was sent, by its own words; ``None`` if it has none, or is too large to look."""
         if type(message) is LazyMessage and len(message.payload) > LARGE:
             return None
-        whole = self.whole(message)
+        try:
+            whole = self.whole(message)
+        except msgspec.ValidationError:  # a number out of range, of which the user may not want to know
+            return None
         return whole.get("time", whole.get("timestamp")) if type(whole) is dict else whole[-1]
 
     def whole(self, message: Any) -> Any:
-        """Return all of a message as ``decode`` returns it, as plain objects."""
+        """Return all of a message as ``decode`` returns it, as plain objects; raises one of ``NOT_JSON``."""
         return message if self.is_dict else message.decode()
 
 

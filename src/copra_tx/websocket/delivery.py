@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from copra_tx.bridge import FAILURES, run_coroutine
+from copra_tx.bridge.coroutines import FAILURES, run_coroutine
 
 from .counters import Counters
 

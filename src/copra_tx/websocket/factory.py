@@ -32,7 +32,7 @@ def host_of(url: str) -> str:
     """
     if not url:
         raise ConfigurationError("feed_url is missing")  # Autobahn would take ws://localhost
-    if "@" in url.partition("://")[2].partition("/")[0]:  # which is not repeated: it holds a password
+    if "@" in str(url).partition("://")[2].partition("/")[0]:  # which is not repeated: it holds a password
         raise ConfigurationError("feed_url takes no user and no password: the feed takes an API key, key=")
     try:
         return str(parse_url(url)[1])

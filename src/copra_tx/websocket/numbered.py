@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.python.failure import Failure
 
-from copra_tx.bridge import FAILURES
+from copra_tx.bridge.coroutines import FAILURES
 from copra_tx.feed.advanced_trade import explained
 from copra_tx.integrity.connection_sequence import ConnectionSequence
 

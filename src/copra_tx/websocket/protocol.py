@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from copra_tx.bridge import FAILURES
+from copra_tx.bridge.coroutines import FAILURES
 from copra_tx.bridge.transports import IStdlibTls
 from copra_tx.errors import ConnectionLostError, LineError, MessageTooLargeError, UpgradeRefusedError
 

@@ -11,7 +11,7 @@ from autobahn.websocket.protocol import WebSocketProtocol
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from copra_tx.bridge import FAILURES
+from copra_tx.bridge.coroutines import FAILURES
 from copra_tx.feed.dialect import error_words
 from copra_tx.feed.exchange import UNREADABLE_REQUEST
 
