@@ -186,6 +186,8 @@ def _demo(parsed: argparse.Namespace) -> int:
 def _watch(parsed: argparse.Namespace) -> int:
     from .commands.watching import watch
 
+    if not (parsed.products or parsed.channel or parsed.config):
+        parsed.parser.error("which PRODUCT? such as BTC-USD; or name a --channel that needs none, such as status")
     options = {"proxy": parsed.proxy, "ca_file": parsed.ca_file}
     given = {
         "products": parsed.products,
