@@ -336,7 +336,8 @@ class Client(Hooks, FeedFactory):
         Begin to collect messages for ``async for``; callbacks go on as before.
 
         Iteration goes on over reconnections and ends at ``close()``. It raises a ``LineError`` if the line is lost
-        and not made again. At most ``max_buffered`` messages wait; then the line is paused until half are taken.
+        and not made again. At most ``max_buffered`` messages wait; then the line is paused until half are taken. That
+        holds when the loop was left, too: messages are kept for the next one, until ``close()``.
         """
         self.__buffer.begin()
         self.__callbacks.interrupt()
