@@ -76,6 +76,15 @@ def test_a_lost_line_clears_the_books_at_once(venue: Venue, fake_reactor: FakeRe
     assert truth(venue, book)
 
 
+def test_after_close_nobody_waits_for_a_book(venue: Venue) -> None:
+    client = venue.client(channel("full"))
+    venue.pass_time(5.0)
+    client.close()
+    venue.pass_time(1.0)
+    [failure] = outcome(client.when_live(BTC))
+    assert failure.check(ClientClosedError)
+
+
 def test_a_gap_is_mended_without_a_new_line(venue: Venue) -> None:
     client = venue.client(channel("full"))
     venue.pass_time(5.0)

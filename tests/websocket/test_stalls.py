@@ -51,6 +51,20 @@ def test_a_stall_with_pongs_answered_is_caught_in_5_seconds(world: World) -> Non
     assert len(world.open().requests) == 1  # it tries again
 
 
+def test_who_closes_when_told_of_a_stall_gets_an_end_in_good_order(world: World) -> None:
+    class Closing(Watched):
+        def on_stall(self, what: str, seconds: float) -> None:
+            super().on_stall(what, seconds)
+            outcome(self.close())
+
+    client = world.client(kind=Closing, first_data_timeout=15.0)
+    world.open().confirm()
+    pass_time(world, 16)
+    assert client.told("stall") == [("first data", 15.0)]
+    assert client.closes == [(True, 1000, "")]
+    assert world.reactor.getDelayedCalls() == []
+
+
 def test_a_connection_that_never_answers_is_left_after_10_seconds(world: World) -> None:
     client = watched(world)
     world.open()

@@ -318,3 +318,15 @@ def test_fail_after_is_a_number_of_attempts(world: World, number: Any) -> None:
     client = world.client(BTC)
     with pytest.raises(ConfigurationError, match=r"^fail_after is a number of attempts"):
         client.when_ready(number)
+
+
+def test_after_close_nobody_waits_to_be_ready(world: World) -> None:
+    client = world.client()
+    world.open()
+    closed = outcome(client.close())
+    for _ in range(2):
+        assert outcome(client.when_ready())[0].check(ClientClosedError)
+        world.advance(3)
+    assert closed == [None]
+    client.add_as_task_to_loop()
+    assert outcome(client.when_ready()) == []

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from copra_tx.book import Book, BookState, Drift, Level2Book, Level3Book
 from copra_tx.bridge import AwaitableDeferred
+from copra_tx.bridge.coroutines import FAILURES
 from copra_tx.errors import ClientClosedError, ConfigurationError
 from copra_tx.feed.exchange import FEED_URL, listed
 from copra_tx.integrity.gaps import Gap
@@ -112,6 +113,8 @@ class BookClient(Client):
         live: AwaitableDeferred[Book[Any]] = AwaitableDeferred()
         if self.__books[product_id].state is BookState.LIVE:
             live.callback(self.__books[product_id])
+        elif self.closing:
+            live.errback(ClientClosedError(f"the book of {product_id}"))
         else:
             self.__waiting.setdefault(product_id, []).append(live)
             self.__watch_line()
@@ -166,7 +169,7 @@ class BookClient(Client):
             self.__tell_live(keeper.book)
         try:
             result = self.on_book(keeper.book)
-        except Exception:  # noqa: BLE001  # whatever the user's code raises: it is not that of on_message
+        except FAILURES:  # it is not one of on_message
             self.callbacks.failed("on_book", keeper.book)
             return None
         return self.__waited_for(result, keeper.book) if result is not None and isawaitable(result) else None

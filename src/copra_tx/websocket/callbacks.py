@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from copra_tx.errors import ClientClosedError, LineError, SubscriptionError
+from copra_tx.errors import LineError, SubscriptionError
 
 from .state import State
 
@@ -133,7 +133,7 @@ class Callbacks:
         self._delivery.bar(*told, "_warn_if_mute")
         self._client.watch.closing()
         self._requests.closed()
-        self._client.reports.given_up(ClientClosedError("the client to be ready"))
+        self._client.reports.closed()
         self._buffer.end()
 
     def _warn_if_mute(self) -> None:

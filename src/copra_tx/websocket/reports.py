@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from copra_tx.bridge import AwaitableDeferred
-from copra_tx.errors import ConfigurationError, CopraError
+from copra_tx.errors import ClientClosedError, ConfigurationError, CopraError
 
 from .hooks import Hooks
 from .state import State
@@ -91,7 +91,9 @@ class Reports:
             raise ConfigurationError(f"fail_after is a number of attempts, at least 1, or None, not {fail_after!r}")
         waiting = _Waiting(AwaitableDeferred(lambda _: self._waiting.remove(waiting)), fail_after)
         self._waiting.append(waiting)
-        if self._is_ready():
+        if self._client.closing:
+            self.closed()
+        elif self._is_ready():
             self._tell_ready()
         return waiting.ready
 
@@ -119,6 +121,10 @@ class Reports:
             if waiting.fail_after is not None and waiting.failures >= waiting.fail_after:
                 self._waiting.remove(waiting)
                 waiting.ready.errback(error)
+
+    def closed(self) -> None:
+        """The client was closed."""
+        self.given_up(ClientClosedError("the client to be ready"))
 
     def given_up(self, error: CopraError) -> None:
         """The client will not be ready."""

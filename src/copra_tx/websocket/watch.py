@@ -350,6 +350,8 @@ class Watch:
 
     def _tell_stall(self, stall: Stall) -> None:
         self.stalled(stall.what, stall.seconds)
+        if self._client.closing:  # by on_stall: in good order
+            return
         if not stall.is_curable:
             self._line = None  # there is nothing more to be told of it
             self._client.line.abort(StallError(stall.what, stall.seconds, stall.product_ids))
