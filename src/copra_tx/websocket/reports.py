@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from copra_tx.errors import ClientClosedError, ConfigurationError, CopraError
 from .hooks import Hooks
 from .state import State
 from .status import Status
+from .tickets import each_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,7 +117,7 @@ class Reports:
         if self._has_failed or (self._state is State.OPEN and self._is_ready()):
             return
         self._has_failed = True
-        for waiting in self._each_waiting():
+        for waiting in each_waiting(self._waiting):
             waiting.failures += 1
             if waiting.fail_after is not None and waiting.failures >= waiting.fail_after:
                 self._waiting.remove(waiting)
@@ -128,7 +129,7 @@ class Reports:
 
     def given_up(self, error: CopraError) -> None:
         """The client will not be ready."""
-        for waiting in self._each_waiting():
+        for waiting in each_waiting(self._waiting):
             self._waiting.remove(waiting)
             waiting.ready.errback(error)
 
@@ -147,13 +148,9 @@ class Reports:
         )
 
     def _tell_ready(self) -> None:
-        for waiting in self._each_waiting():
+        for waiting in each_waiting(self._waiting):
             self._waiting.remove(waiting)
             waiting.ready.callback(None)
-
-    def _each_waiting(self) -> Iterator[_Waiting]:
-        """Yield those who wait now; what the first ones are told may make them cancel others."""
-        return (waiting for waiting in list(self._waiting) if waiting in self._waiting)
 
     def _tell_status(self) -> None:
         # One call that waits is enough: it tells what is true when its turn comes.

@@ -7,7 +7,7 @@ message, what that lacks was refused, and an ``error`` belongs to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -26,7 +26,7 @@ from copra_tx.feed.dialect import Dialect, Kind
 from .channel import Channel
 from .pacing import Pacer, Priority
 from .subscriptions import Subscriptions, split
-from .tickets import OpenRequest, Ticket, meet, without
+from .tickets import OpenRequest, Ticket, each_waiting, meet, without
 
 __all__ = ["Requests"]
 
@@ -107,7 +107,7 @@ class Requests:
         if self._pace is not None:
             self._pace.cancel()
         self._ledger.connected()
-        for ticket in self._each_ticket():
+        for ticket in each_waiting(self._tickets):
             ticket.renewing = False
             ticket.errors.clear()
             if ticket.kind == "unsubscribe":
@@ -117,7 +117,7 @@ class Requests:
     def closed(self) -> None:
         """No other line will come: whoever waits is told so."""
         self.lost()
-        for ticket in self._each_ticket():
+        for ticket in each_waiting(self._tickets):
             self._tickets.remove(ticket)
             ticket.done.errback(ClientClosedError(f"the answer to {ticket.kind}"))
 
@@ -343,13 +343,9 @@ class Requests:
         return concerned
 
     def _settle(self) -> None:
-        for ticket in self._each_ticket():
+        for ticket in each_waiting(self._tickets):
             if not self._pending(ticket):
                 self._finish(ticket)
-
-    def _each_ticket(self) -> Iterator[Ticket]:
-        """Yield those who wait now; what the first ones are told may make them cancel others."""
-        return (ticket for ticket in list(self._tickets) if ticket in self._tickets)
 
     def _pending(self, ticket: Ticket) -> bool:
         if ticket.renewing:

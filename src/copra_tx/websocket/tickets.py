@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from twisted.internet.interfaces import IDelayedCall
 
@@ -13,7 +14,9 @@ from copra_tx.feed.dialect import Kind
 
 from .channel import Channel
 
-__all__ = ["OpenRequest", "Ticket", "meet", "without"]
+__all__ = ["OpenRequest", "Ticket", "each_waiting", "meet", "without"]
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -63,3 +66,8 @@ def meet(some: Iterable[Channel], others: Iterable[Channel]) -> bool:
         for one in some
         for other in by_name.get(one.name, ())
     )
+
+
+def each_waiting(those: list[T]) -> Iterator[T]:
+    """Yield those who wait now and still do in their turn: what the first ones are told may make them cancel others."""
+    return (one for one in list(those) if one in those)
