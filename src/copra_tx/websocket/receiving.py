@@ -142,10 +142,7 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
                 if not self._take_compressed(payloads):
                     return True
             elif payloads:
-                taken = self._take_payloads(payloads)
-                left = payloads[taken:]
-                octets -= sum(map(len, left))
-                self._count(taken, octets, octets)
+                left = self._take_and_count(payloads, octets)
                 if left and not self._have_judged(left, data[position - _size(left) : position]):
                     return True
             if is_foreign and payloads and self._perMessageCompress is not None:
@@ -154,6 +151,14 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
             if lacking:
                 self._pieces, self._lacking, self.data = [self.data], lacking, b""
             return is_foreign
+
+    def _take_and_count(self, payloads: Sequence[bytes], octets: int) -> Sequence[bytes]:
+        """Take messages that have so many octets, and return those that were not taken."""
+        taken = self._take_payloads(payloads)
+        left = payloads[taken:]
+        octets -= sum(map(len, left))
+        self._count(taken, octets, octets)
+        return left
 
     def _have_judged(self, left: Sequence[bytes], frames: bytes) -> bool:
         """
@@ -174,10 +179,8 @@ class FastReceiving(WebSocketClientProtocol):  # type: ignore[misc]  # Autobahn 
                     pass
                 if self._is_between_messages() and (some := left[done : done + _SOME]):
                     done, begin = done + len(some), begin + _size(some)
-                    taken = self._take_payloads(some)
-                    octets = sum(map(len, some[:taken]))
-                    self._count(taken, octets, octets)
-                    done, begin = done - len(some[taken:]), begin - _size(some[taken:])
+                    back = self._take_and_count(some, sum(map(len, some)))
+                    done, begin = done - len(back), begin - _size(back)
         finally:
             self.data += frames[begin:] + rest
         return self._is_between_messages()
