@@ -79,7 +79,6 @@ class Keeper(ABC):
         self._venue, self._clock = venue, clock
         self._tasks: dict[str, Deferred[None]] = {}
         self._moved: set[Decimal] | None = None
-        self._clearings = 0
 
     def take(self, message: Any) -> bool:
         """Take a message; tells whether the book, or its state, may be another now."""
@@ -105,7 +104,6 @@ class Keeper(ABC):
 
     def clear(self) -> None:
         """Forget the book, and stop whatever is under way; the line is lost."""
-        self._clearings += 1
         tasks, self._tasks = self._tasks, {}
         for task in tasks.values():
             task.cancel()
@@ -164,9 +162,9 @@ class Keeper(ABC):
 
     def _tell(self, tell: Callable[..., None], *about: object) -> None:
         """Tell the user. Who unsubscribes then ends the task that tells: what runs just now nobody can cancel."""
-        clearings = self._clearings
+        tasks = self._tasks
         tell(self.book, *about)
-        if self._clearings != clearings:
+        if self._tasks is not tasks:  # it was cleared
             raise CancelledError
 
     async def _pause(self, seconds: float) -> None:
