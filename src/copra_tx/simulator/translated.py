@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import count, takewhile
+from itertools import count, islice, takewhile
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -93,10 +93,10 @@ class TranslatedMarket:
         if told.channel == "heartbeats":
             counter = _FIRST_HEARTBEAT + int(self.due_at(position))
             return self._frame(told.type, time, [heartbeat(time, counter)])
-        message = msgspec.json.decode(self._market.message(position))
         if told.channel == "market_trades":
-            collected = self._trades_before(position + 1, told.product_id, self._collected_since(position))
-            return self._frame(told.type, message["time"], [trades("update", collected)])
+            collected = list(self._trades_before(position + 1, told.product_id, self._collected_since(position)))
+            return self._frame(told.type, collected[0]["time"], [trades("update", collected)])
+        message = msgspec.json.decode(self._market.message(position))
         return self._frame(told.type, message.get("time", time), events_of(told.channel, message))
 
     def greeting(self, key: Key, position: int) -> tuple[str, bytes] | None:
@@ -119,16 +119,16 @@ class TranslatedMarket:
             return None
         message: dict[str, Any] = msgspec.json.decode(greeting[1])
         if channel == "market_trades":
-            recent = self._trades_before(position, product, max(0, position - _LOOKED_BACK))[:_RECENT]
-            return channel, self._frame(channel, self._time(position), [trades("snapshot", recent or [message])])
+            recent = islice(self._trades_before(position, product, max(0, position - _LOOKED_BACK)), _RECENT)
+            event = trades("snapshot", list(recent) or [message])
+            return channel, self._frame(channel, self._time(position), [event])
         if channel == "status":
             message["products"] = [one for one in message["products"] if one["id"] == product]
         kind = _ON_WIRE.get(channel, channel)
         return kind, self._frame(kind, message.get("time", self._time(position)), events_of(channel, message))
 
     def _is_trade(self, position: int, product_id: str) -> bool:
-        entry = self._market.entry(position)
-        return entry.type == "match" and entry.product_id == product_id and ("matches", product_id) in entry.keys
+        return ("matches", product_id) in self._market.entry(position).keys
 
     def _is_followed(self, position: int, told: _Told) -> bool:
         """Tell whether another trade of the product is collected with the one at ``position``."""
@@ -140,10 +140,10 @@ class TranslatedMarket:
         begin = self.due_at(position) // _COLLECTED * _COLLECTED
         return min(takewhile(lambda earlier: self.due_at(earlier) >= begin, range(position, -1, -1)))
 
-    def _trades_before(self, end: int, product_id: str, begin: int) -> list[dict[str, Any]]:
-        """Return the trades of a product from one position up to another, newest first, as the venue lists them."""
-        positions = [one for one in range(end - 1, begin - 1, -1) if self._is_trade(one, product_id)]
-        return [msgspec.json.decode(self._market.message(one)) for one in positions]
+    def _trades_before(self, end: int, product_id: str, begin: int) -> Iterator[dict[str, Any]]:
+        """Yield the trades of a product from one position up to another, newest first, as the venue lists them."""
+        positions = (one for one in range(end - 1, begin - 1, -1) if self._is_trade(one, product_id))
+        return (msgspec.json.decode(self._market.message(one)) for one in positions)
 
     def _time(self, position: int) -> str:
         return derive.timestamp(self._began + timedelta(seconds=self.due_at(position)))
