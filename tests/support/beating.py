@@ -8,7 +8,7 @@ from typing import Any
 from copra_tx.integrity.gaps import Gap
 from support.world import BTC, Recorder, World, settle
 
-__all__ = ["Watched", "beat", "beating", "match", "order", "pass_time", "say", "watched"]
+__all__ = ["Watched", "beat", "beating", "confirmed", "match", "order", "pass_time", "say", "watched"]
 
 
 class Watched(Recorder):
@@ -33,12 +33,16 @@ def watched(world: World, channels: Any = BTC, **options: Any) -> Watched:
 def beating(world: World, channels: Any = BTC, **options: Any) -> tuple[Watched, Any]:
     """Return a client and its server; all is confirmed, the heartbeats that nobody asked for, too."""
     client = watched(world, channels, **options)
+    return client, confirmed(world)
+
+
+def confirmed(world: World) -> Any:
+    """Open a line and return its server, which has confirmed what was asked for, and the heartbeats after that."""
     server = world.open()
-    server.confirm()
-    settle(world)
-    server.confirm()
-    settle(world)
-    return client, server
+    for _ in range(2):
+        server.confirm()
+        settle(world)
+    return server
 
 
 def beat(product: str = "BTC-USD", **members: Any) -> dict[str, Any]:

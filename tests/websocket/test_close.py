@@ -211,14 +211,15 @@ def test_the_message_after_a_gap_is_not_delivered_if_the_gap_was_reason_enough(
     assert client.counters.messages == 3  # with the answer
 
 
-def test_nor_is_another_gap_of_the_same_message(world: World) -> None:
-    class Leaving(Watched):
-        def on_gap(self, gap: Any) -> None:
-            super().on_gap(gap)
-            outcome(self.close())
+class ClosingAtGaps(Watched):
+    def on_gap(self, gap: Any) -> None:
+        super().on_gap(gap)
+        outcome(self.close())
 
+
+def test_nor_is_another_gap_of_the_same_message(world: World) -> None:
     channels = [Channel(name, "BTC-USD") for name in ("full", "level3", "heartbeat")]
-    client, server = connected(world, channels, kind=Leaving)
+    client, server = connected(world, channels, kind=ClosingAtGaps)
     say(world, server, [order(1), ["noop", "BTC-USD", "1", ""]], at_once=False)
     say(world, server, [beat(sequence=5), beat(sequence=5)], at_once=False)
     assert len(client.told("gap")) == 1
@@ -226,11 +227,7 @@ def test_nor_is_another_gap_of_the_same_message(world: World) -> None:
 
 
 def test_nor_is_it_on_the_other_feed(world: World) -> None:
-    class Leaving(Watched):
-        def on_gap(self, gap: Any) -> None:
-            outcome(self.close())
-
-    client = world.client(kind=Leaving, feed="advanced")
+    client = world.client(kind=ClosingAtGaps, feed="advanced")
     server = world.open()
     for number in (0, 1, 5):
         server.say({"channel": "ticker", "sequence_num": number, "events": []})

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from copra_tx.websocket import Channel
-from support.beating import Watched, beat, beating, match, pass_time, say, watched
+from support.beating import Watched, beat, beating, confirmed, match, pass_time, say, watched
 from support.world import BTC, World, asked, outcome, settle
 
 TICK = {"type": "ticker", "product_id": "BTC-USD", "sequence": 1}
@@ -152,11 +152,7 @@ def test_a_channel_that_shows_no_trades_even_then_is_missed_on_the_next_line_for
         assert client.told("stall")[before:] == [("ticker", seconds)] * 2
         assert client.closes[-1][2] == f"the feed stalled: no ticker for {seconds} s"
         world.advance(1)
-        server = world.open()
-        server.confirm()
-        settle(world)
-        server.confirm()
-        settle(world)
+        server = confirmed(world)
 
 
 def test_a_product_whose_heartbeats_stay_away_is_missed_on_the_next_line_for_longer(world: World) -> None:
@@ -165,10 +161,7 @@ def test_a_product_whose_heartbeats_stay_away_is_missed_on_the_next_line_for_lon
     assert client.told("stall") == [("heartbeat", 5.0)] * 2
     assert len(client.closes) == 1
     world.advance(1)
-    server = world.open()
-    server.confirm()
-    settle(world)
-    server.confirm()
+    server = confirmed(world)
     pass_time(world, 9, beat(), server=server)
     assert len(client.told("stall")) == 2
     pass_time(world, 2, beat(), server=server)
@@ -187,10 +180,7 @@ class Leaving(Watched):
 
 def test_after_on_stall_has_unsubscribed_the_line_is_still_watched(world: World) -> None:
     client: Leaving = world.client([BTC, MATCHES], kind=Leaving, heartbeats=True)
-    server = world.open()
-    for _ in range(2):
-        server.confirm()
-        settle(world)
+    server = confirmed(world)
     for trade in range(17):
         server.confirm()
         server.say(beat(last_trade_id=min(trade, 1)), match(1))
